@@ -1,0 +1,32 @@
+//! `postrider`: the whole system in one process. This file only wires; see `stack` for what is wired.
+
+mod config;
+mod demo;
+mod dev;
+mod receiver;
+mod server;
+mod stack;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let Arguments { command, log } = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(log))
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match command {
+        Command::Dev(config) => dev::run(config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            dev::complain(&format!("postrider: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

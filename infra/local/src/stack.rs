@@ -1,0 +1,266 @@
+//! Everything that runs, built on the embedded ports: the API's services and the consumers of the queues.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use ipnet::IpNet;
+use postrider_application::access::{Authenticator, Keys};
+use postrider_application::deliver::{Deliver, OpenEndpoints};
+use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
+use postrider_application::fan_out::FanOut;
+use postrider_application::ingest::Ingest;
+use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
+use postrider_application::query::Lookup;
+use postrider_application::record_dead_letter::RecordDeadLetter;
+use postrider_application::redeliver::Redeliver;
+use postrider_application::release::Release;
+use postrider_application::sealing::Sealer;
+use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::system::{SystemClock, SystemEntropy};
+use postrider_channels::webhook::WebhookChannel;
+use postrider_domain::ChannelKind;
+use postrider_embedded::{
+    DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, LocalQueues, LocalVault, MemoryBlobs,
+};
+use postrider_http_api::{IngestServices, ManageServices, QueryServices, Services};
+use postrider_outbound::HttpOutbound;
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often expired items are removed. DynamoDB takes up to two days.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// How events are matched: in batches, and again soon when something failed.
+const FAN_OUT: EventSourceConfig =
+    EventSourceConfig { batch_size: 10, concurrency: 8, visibility: Duration::from_secs(30) };
+
+/// How deliveries are attempted: an attempt may take 30 s, so messages are hidden for longer than that.
+const DELIVER: EventSourceConfig =
+    EventSourceConfig { batch_size: 10, concurrency: 64, visibility: Duration::from_secs(90) };
+
+/// How dead letters are recorded.
+const RECORD: EventSourceConfig =
+    EventSourceConfig { batch_size: 10, concurrency: 1, visibility: Duration::from_secs(30) };
+
+/// The embedded ports.
+struct Ports {
+    table: Arc<EmbeddedTable>,
+    queues: Arc<LocalQueues>,
+    blobs: Arc<dyn Blobs>,
+    vault: LocalVault,
+    /// Held for its lock.
+    data_dir: Option<DataDir>,
+}
+
+impl Ports {
+    fn in_memory(clock: Arc<dyn Clock>, platform_key: Option<SecretString>) -> anyhow::Result<Self> {
+        Ok(Self {
+            table: Arc::new(EmbeddedTable::in_memory()?),
+            queues: LocalQueues::in_memory(clock),
+            blobs: Arc::new(MemoryBlobs::default()),
+            vault: LocalVault::in_memory(&SystemEntropy, platform_key),
+            data_dir: None,
+        })
+    }
+
+    fn in_folder(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        platform_key: Option<SecretString>,
+    ) -> anyhow::Result<Self> {
+        let data_dir = DataDir::open(path)?;
+        Ok(Self {
+            table: Arc::new(EmbeddedTable::in_file(&data_dir.join("table.sqlite"))?),
+            queues: LocalQueues::in_file(&data_dir.join("queue.sqlite"), clock)?,
+            blobs: Arc::new(FolderBlobs::new(data_dir.join("blobs"))),
+            vault: LocalVault::in_file(&data_dir.join("master.key"), &SystemEntropy, platform_key)?,
+            data_dir: Some(data_dir),
+        })
+    }
+}
+
+/// The running system.
+pub(crate) struct Stack {
+    /// What the API calls.
+    pub(crate) services: Services,
+    /// For the built-in receiver, which verifies what it gets.
+    pub(crate) endpoints: Endpoints,
+    /// The same.
+    pub(crate) secrets: Secrets,
+    /// For the demo.
+    pub(crate) tenants: Tenants,
+    /// For the demo.
+    pub(crate) clock: Arc<dyn Clock>,
+    queues: Arc<LocalQueues>,
+    consumers: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    data_dir: Option<DataDir>,
+}
+
+impl Stack {
+    /// Builds and starts everything but the HTTP server. `folder` is where to keep it; `None` keeps nothing.
+    pub(crate) async fn start(
+        folder: Option<&Path>,
+        allowed: &[IpNet],
+        platform_key: Option<SecretString>,
+    ) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let ports = match folder {
+            Some(path) => Ports::in_folder(path, Arc::clone(&clock), platform_key)?,
+            None => Ports::in_memory(Arc::clone(&clock), platform_key)?,
+        };
+        let Ports { table, queues, blobs, vault, data_dir } = ports;
+        let queue: Arc<dyn Queue> = Arc::clone(&queues) as Arc<dyn Queue>;
+        let outbound = Arc::new(HttpOutbound::new(allowed).context("cannot prepare outgoing requests")?);
+
+        let (tenants, api_keys) = (Tenants::new(table.clone()), ApiKeys::new(table.clone()));
+        let endpoints = Endpoints::new(table.clone());
+        let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
+        let dead_letters = DeadLetters::new(table.clone());
+        let sealer = Arc::new(Sealer::new(&vault.master_key().await?));
+        let secrets = Secrets::new(sealer, entropy.clone());
+        let change_status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
+
+        let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let fan_out = Arc::new(FanOut::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            queue.clone(),
+            blobs.clone(),
+            clock.clone(),
+            release,
+        ));
+        let webhook = Arc::new(WebhookChannel::new(outbound.clone()));
+        let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
+        let deliver = Arc::new(Deliver::new(
+            deliveries.clone(),
+            open_endpoints,
+            change_status.clone(),
+            queue.clone(),
+            blobs.clone(),
+            clock.clone(),
+            entropy.clone(),
+        ));
+        let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
+
+        let authenticator = Arc::new(Authenticator::new(
+            api_keys.clone(),
+            tenants.clone(),
+            vault.platform_key().await?,
+            clock.clone(),
+        ));
+        let ingest = Ingest::new(
+            events.clone(),
+            endpoints.clone(),
+            queue.clone(),
+            blobs.clone(),
+            clock.clone(),
+            entropy.clone(),
+        );
+        let services = Services {
+            ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
+            query: QueryServices {
+                authenticator: authenticator.clone(),
+                lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
+                endpoints: endpoints.clone(),
+                dead_letters: dead_letters.clone(),
+            },
+            manage: ManageServices {
+                authenticator,
+                endpoints: endpoints.clone(),
+                manage: ManageEndpoints::new(
+                    endpoints.clone(),
+                    postrider_channels::channels(outbound),
+                    secrets.clone(),
+                    clock.clone(),
+                    entropy.clone(),
+                ),
+                status: change_status,
+                ingest,
+                redeliver: Redeliver::new(
+                    endpoints.clone(),
+                    deliveries,
+                    events,
+                    dead_letters,
+                    queue,
+                    clock.clone(),
+                ),
+                keys: Arc::new(Keys::new(api_keys, tenants.clone(), clock.clone(), entropy)),
+                tenants: tenants.clone(),
+                clock: clock.clone(),
+            },
+        };
+
+        let (stop, stopped) = watch::channel(false);
+        let mut consumers = JoinSet::new();
+        let mut consume = |queue: QueueName,
+                           config: EventSourceConfig,
+                           handler: postrider_embedded::queue::Handler| {
+            consumers.spawn(EventSource::new(queues.clone(), queue, config, handler).run(stopped.clone()));
+        };
+        consume(
+            QueueName::Events,
+            FAN_OUT,
+            Arc::new(move |records| {
+                let fan_out = fan_out.clone();
+                Box::pin(async move { fan_out.handle(records).await })
+            }),
+        );
+        consume(
+            QueueName::Channel(ChannelKind::Webhook),
+            DELIVER,
+            Arc::new(move |records| {
+                let deliver = deliver.clone();
+                Box::pin(async move { deliver.handle(records).await })
+            }),
+        );
+        let record_events = record.clone();
+        consume(
+            QueueName::EventsDead,
+            RECORD,
+            Arc::new(move |records| {
+                let record = record_events.clone();
+                Box::pin(async move { record.handle_events(records).await })
+            }),
+        );
+        consume(
+            QueueName::ChannelDead(ChannelKind::Webhook),
+            RECORD,
+            Arc::new(move |records| {
+                let record = record.clone();
+                Box::pin(async move { record.handle_channel(records).await })
+            }),
+        );
+        consumers.spawn(sweep(table, clock.clone(), stopped));
+        Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })
+    }
+
+    /// A file in the data folder; `None` when nothing is kept.
+    pub(crate) fn file(&self, name: &str) -> Option<std::path::PathBuf> {
+        self.data_dir.as_ref().map(|folder| folder.join(name))
+    }
+
+    /// Takes no new work, lets what is under way end, and leaves everything on record.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.consumers.join_next().await.is_some() {}
+        self.queues.flush().await;
+    }
+}
+
+/// Removes expired items from time to time.
+async fn sweep(table: Arc<EmbeddedTable>, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = table.remove_expired().await {
+            tracing::warn!(%error, "expired items could not be removed");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep(SWEEP) => {}
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Attempting deliveries: gate, attempt, record, and what follows.
+//!
+//! The first attempt of a message that was never handed out before reads nothing: what the ledger holds
+//! follows from the message. Every other one reads the ledger first, so that a receiver is not called twice
+//! for one attempt. The record is written on the condition that nobody else wrote; only then does the next
+//! message go out, and only then is this one done. A crash in between finds the record and sends what follows
+//! again.
+
+mod open_endpoints;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use postrider_domain::outcome::FailureReason;
+use postrider_domain::{
+    Attempt, ChannelKind, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Verdict,
+};
+
+pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
+
+use crate::endpoints::{ChangeStatus, EndpointError};
+use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
+use crate::ports::queue::{MAX_DELAY, failure, send_all};
+use crate::ports::{
+    AttemptJob, BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord,
+    TableError,
+};
+use crate::stores::Deliveries;
+use crate::stores::deliveries::Saved;
+
+/// How often a record is tried again when others change the delivery at the same time.
+const SAVE_TRIES: usize = 5;
+
+/// A message could not be dealt with; it comes again. A receiver that fails is no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The message cannot be read, or is not one to deliver.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// A message that belongs into the dead-letter queue only.
+    #[error("this message belongs into the dead-letter queue")]
+    Misplaced,
+    /// The table failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The store of large payloads failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// The endpoint's stored configuration cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] OpenEndpointError),
+    /// The endpoint could not be disabled.
+    #[error(transparent)]
+    Disable(#[from] EndpointError),
+    /// The delivery kept changing.
+    #[error("the delivery {0} kept changing while its attempt was recorded")]
+    Contended(DeliveryId),
+}
+
+/// Attempts deliveries.
+pub struct Deliver {
+    deliveries: Deliveries,
+    endpoints: OpenEndpoints,
+    change_status: ChangeStatus,
+    queue: Arc<dyn Queue>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What a message is about, read.
+struct Job {
+    message: DeliverMessage,
+    event: Event,
+    payload: Payload,
+    delivery_id: DeliveryId,
+}
+
+impl Deliver {
+    /// A worker over these stores.
+    pub fn new(
+        deliveries: Deliveries,
+        endpoints: OpenEndpoints,
+        change_status: ChangeStatus,
+        queue: Arc<dyn Queue>,
+        blobs: Arc<dyn Blobs>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy }
+    }
+
+    /// Deals with a batch of a channel's queue, all of it at once. Answers the ids of the messages that must
+    /// come again.
+    pub async fn handle(&self, records: Vec<QueueRecord>) -> Vec<String> {
+        let handled = records.into_iter().map(|record| async move {
+            let result = self.deal_with(&record).await;
+            failure(&record, result)
+        });
+        join_all(handled).await.into_iter().flatten().collect()
+    }
+
+    async fn deal_with(&self, record: &QueueRecord) -> Result<(), DeliverError> {
+        let ChannelMessage::Deliver(message) = ChannelMessage::read(&record.body)? else {
+            return Err(DeliverError::Misplaced);
+        };
+        let (tenant, endpoint) = message.address()?;
+        let (event, payload) = message.event.clone().read(&tenant)?;
+        let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
+        let job = Job { message: *message, event, payload, delivery_id };
+        let now = self.clock.now();
+        if let Some(at) = job.message.not_before().filter(|at| *at > now) {
+            return self.send(&job, job.message.clone(), at.since(now)).await;
+        }
+        match self.admit(&job, record.receive_count).await? {
+            Some(delivery) => self.attempt(&job, delivery).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The delivery, if this message's attempt is still to be made.
+    async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
+        let message = &job.message;
+        if message.attempt == 1 && receive_count == 1 && !message.recheck {
+            return Ok(Some(first_state(job, self.endpoints.channel())));
+        }
+        let Some(mut delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
+            tracing::warn!(delivery.id = %job.delivery_id, "a message for a delivery that is not there");
+            return Ok(None);
+        };
+        if delivery.attempt_count >= message.attempt {
+            // This attempt is on record. If it was the last, its worker may have died before what follows.
+            if delivery.attempt_count == message.attempt {
+                self.follow_up_again(job, &delivery).await?;
+            }
+            return Ok(None);
+        }
+        if message.renew {
+            delivery.restart(self.clock.now());
+            return Ok(Some(delivery));
+        }
+        let goes_on = delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
+        Ok(goes_on.then_some(delivery))
+    }
+
+    async fn attempt(&self, job: &Job, mut delivery: Delivery) -> Result<(), DeliverError> {
+        let tenant = &job.event.tenant;
+        let endpoint = self.endpoints.get(tenant, delivery.endpoint(), job.message.endpoint_version).await?;
+        let Some(open) = endpoint else {
+            delivery.cancel("the endpoint was deleted");
+            return self.set_aside(delivery).await;
+        };
+        if open.endpoint.status != EndpointStatus::Active {
+            delivery.park(format!("the endpoint is {}", open.endpoint.status));
+            return self.set_aside(delivery).await;
+        }
+        let data = crate::ports::blobs::load(&*self.blobs, &job.payload).await?;
+        let started_at = self.clock.now();
+        let attempt_job =
+            AttemptJob { event: &job.event, data: &data, now: started_at, timeout: open.endpoint.timeout };
+        let result = open.destination.attempt(&attempt_job).await;
+        let ended_at = self.clock.now();
+        let policy = &open.endpoint.retry;
+        let verdict = result.outcome.verdict(
+            policy,
+            delivery.spent() + 1,
+            result.retry_after,
+            ended_at,
+            self.entropy.unit(),
+        );
+        delivery.max_attempts = policy.max_attempts;
+        let attempt = Attempt {
+            number: delivery.attempt_count + 1,
+            started_at,
+            duration: ended_at.since(started_at),
+            outcome: result.outcome,
+            request: result.request,
+            response: result.response,
+            error: result.error,
+        };
+        log_attempt(&delivery, &attempt);
+        if let Some(delivery) = self.record(delivery, attempt, verdict).await? {
+            self.follow_up(job, &delivery, verdict).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts an attempt on record. Answers the delivery then, or `None` when another worker has recorded this
+    /// attempt.
+    async fn record(
+        &self,
+        mut delivery: Delivery,
+        attempt: Attempt,
+        verdict: Verdict,
+    ) -> Result<Option<Delivery>, DeliverError> {
+        for _ in 0..SAVE_TRIES {
+            if delivery.record(attempt.clone(), verdict).is_err() {
+                tracing::warn!(delivery.id = %delivery.id, attempt.number, "the attempt was made twice");
+                return Ok(None);
+            }
+            match self.deliveries.save(&delivery).await? {
+                Saved::Yes => return Ok(Some(delivery)),
+                Saved::Changed(Some(current)) => delivery = *current,
+                Saved::Changed(None) => return Ok(None),
+            }
+        }
+        Err(DeliverError::Contended(delivery.id))
+    }
+
+    /// Saves a delivery that is not attempted now. If somebody changed it in between, that holds.
+    async fn set_aside(&self, delivery: Delivery) -> Result<(), DeliverError> {
+        self.deliveries.save(&delivery).await?;
+        Ok(())
+    }
+
+    async fn follow_up(&self, job: &Job, delivery: &Delivery, verdict: Verdict) -> Result<(), DeliverError> {
+        match verdict {
+            Verdict::Delivered => Ok(()),
+            Verdict::Retry { at } => {
+                let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
+                self.send(job, next, at.since(self.clock.now())).await
+            }
+            Verdict::Failed(reason) => self.give_up(delivery, reason).await,
+        }
+    }
+
+    /// What follows from an attempt on record, for a worker that cannot know whether it was done.
+    async fn follow_up_again(&self, job: &Job, delivery: &Delivery) -> Result<(), DeliverError> {
+        match (delivery.status, delivery.next_attempt_at) {
+            (DeliveryStatus::Retrying, Some(at)) => {
+                let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at)).rechecked();
+                self.send(job, next, at.since(self.clock.now())).await
+            }
+            (DeliveryStatus::Failed, _) => {
+                let reason = match delivery.attempts.last().map(|attempt| attempt.outcome) {
+                    Some(Outcome::Gone) => FailureReason::Gone,
+                    Some(Outcome::Rejected) => FailureReason::Rejected,
+                    _ => FailureReason::Exhausted,
+                };
+                self.give_up(delivery, reason).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn give_up(&self, delivery: &Delivery, reason: FailureReason) -> Result<(), DeliverError> {
+        if reason == FailureReason::Gone {
+            let why = "the receiver answered 410 Gone";
+            self.change_status.disable(&delivery.tenant, delivery.endpoint(), why).await?;
+            self.endpoints.forget(&delivery.tenant, delivery.endpoint());
+        }
+        let message = ChannelMessage::GivenUp(GivenUpMessage::new(&delivery.tenant, delivery.id, reason));
+        let group = delivery.tenant.to_string();
+        let message = OutgoingMessage { body: message.write(), delay: Duration::ZERO, group };
+        Ok(send_all(&*self.queue, QueueName::ChannelDead(delivery.channel), vec![message]).await?)
+    }
+
+    /// Sends a message of this delivery's, as far into the future as the queue can hold it.
+    async fn send(&self, job: &Job, message: DeliverMessage, wait: Duration) -> Result<(), DeliverError> {
+        let body = ChannelMessage::Deliver(Box::new(message)).write();
+        let group = job.event.tenant.to_string();
+        let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
+        let channel = self.endpoints.channel();
+        Ok(send_all(&*self.queue, QueueName::Channel(channel), vec![message]).await?)
+    }
+}
+
+/// What fan-out created, known from its message.
+fn first_state(job: &Job, channel: ChannelKind) -> Delivery {
+    let created_at = job.message.created_at();
+    Delivery {
+        id: job.delivery_id,
+        tenant: job.event.tenant.clone(),
+        event_id: job.event.id.clone(),
+        event_type: job.event.event_type.clone(),
+        channel,
+        status: DeliveryStatus::Pending,
+        attempt_count: 0,
+        spent_before: 0,
+        max_attempts: 0,
+        next_attempt_at: Some(created_at),
+        created_at,
+        delivered_at: None,
+        attempts: Vec::new(),
+        error: None,
+        dead_letter: None,
+        version: 1,
+    }
+}
+
+/// One line for each attempt, without payload and secrets.
+fn log_attempt(delivery: &Delivery, attempt: &Attempt) {
+    tracing::info!(
+        target: "delivery.attempted",
+        {
+            tenant.id = %delivery.tenant,
+            event.id = %delivery.event_id,
+            event.kind = %delivery.event_type,
+            endpoint.id = %delivery.endpoint(),
+            delivery.id = %delivery.id,
+            channel = %delivery.channel,
+            attempt.number = attempt.number,
+            outcome = %attempt.outcome,
+            response.status = attempt.response.as_ref().map(|response| response.status),
+            error = attempt.error,
+            duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        },
+        "delivery attempted"
+    );
+}

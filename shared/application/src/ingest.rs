@@ -1,0 +1,252 @@
+//! Accepting events: durable in the ledger and in the queue, then acknowledged.
+//!
+//! An event without an id of its publisher's gets one that cannot be taken, so that its item and its message
+//! are written at the same time. Under a publisher's id the item comes first, because its condition tells
+//! whether the event is new, the same again, or another one: only then is there a message. When the same is
+//! published again there is a message too, because the first publisher may have died before its own; fan-out
+//! recognises deliveries that exist.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use postrider_domain::event::{Audience, MAX_DATA_BYTES};
+use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, TenantId, Timestamp};
+
+use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
+use crate::ports::{
+    BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
+};
+use crate::stores::events::{Stored, StoredEvent};
+use crate::stores::{Endpoints, Events};
+
+/// An event as its publisher gives it.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The publisher's own id.
+    pub event_id: Option<EventId>,
+    /// What kind of fact it is.
+    pub event_type: EventType,
+    /// The data, as the JSON text it came as.
+    pub data: Bytes,
+    /// When it happened.
+    pub occurred_at: Option<Timestamp>,
+    /// Where it comes from.
+    pub source: Option<String>,
+    /// What ties it to other events.
+    pub correlation_id: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Which endpoints it is for.
+    pub audience: Audience,
+}
+
+/// An event was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub event_id: EventId,
+    /// Whether it had been accepted before, with the same content.
+    pub duplicate: bool,
+    /// When it was accepted first.
+    pub accepted_at: Timestamp,
+}
+
+/// An event was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Fields are wrong.
+    #[error("the event is not valid")]
+    Invalid(Vec<FieldProblem>),
+    /// The data is too large.
+    #[error("data has {size} bytes; at most {limit} are accepted")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// There is another event with this id.
+    #[error("there is an event {0} with other content; an event id stands for one event for good")]
+    Conflict(EventId),
+    /// The ledger failed; publishing again is safe under an id of the publisher's.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The queue failed; publishing again is safe under an id of the publisher's.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The store of large payloads failed; publishing again is safe.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+}
+
+/// Accepts events.
+#[derive(Clone)]
+pub struct Ingest {
+    events: Events,
+    endpoints: Endpoints,
+    queue: Arc<dyn Queue>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Ingest {
+    /// A way in to these stores.
+    pub fn new(
+        events: Events,
+        endpoints: Endpoints,
+        queue: Arc<dyn Queue>,
+        blobs: Arc<dyn Blobs>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { events, endpoints, queue, blobs, clock, entropy }
+    }
+
+    /// Accepts one event. When this answers, nothing can lose it any more.
+    ///
+    /// # Errors
+    /// When it is not valid, stands against another event, or cannot be made durable.
+    pub async fn accept(&self, tenant: &TenantId, publication: Publication) -> Result<Accepted, IngestError> {
+        let mut results = self.accept_batch(tenant, vec![publication]).await;
+        results.pop().unwrap_or_else(|| Err(IngestError::Invalid(Vec::new())))
+    }
+
+    /// Accepts several events, each by itself: the results are in their order.
+    pub async fn accept_batch(
+        &self,
+        tenant: &TenantId,
+        publications: Vec<Publication>,
+    ) -> Vec<Result<Accepted, IngestError>> {
+        let prepared =
+            join_all(publications.into_iter().map(|publication| self.prepare(tenant, publication)));
+        let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, prepared) in prepared.await.into_iter().enumerate() {
+            match prepared {
+                Ok(Prepared { stored, generated: true }) => generated.push((index, stored)),
+                Ok(Prepared { stored, generated: false }) => named.push((index, stored)),
+                Err(error) => results.push((index, Err(error))),
+            }
+        }
+        let (generated, named) = futures::join!(self.accept_generated(generated), self.accept_named(named));
+        results.extend(generated);
+        results.extend(named);
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Checks an event and puts large data where it belongs.
+    async fn prepare(&self, tenant: &TenantId, publication: Publication) -> Result<Prepared, IngestError> {
+        let size = publication.data.len();
+        if size > MAX_DATA_BYTES {
+            return Err(IngestError::TooLarge { size, limit: MAX_DATA_BYTES });
+        }
+        let now = self.clock.now();
+        let generated = publication.event_id.is_none();
+        let id = publication.event_id.unwrap_or_else(|| EventId::generated(self.entropy.ulid(now)));
+        let event = Event {
+            tenant: tenant.clone(),
+            id,
+            event_type: publication.event_type,
+            accepted_at: now,
+            occurred_at: publication.occurred_at,
+            source: publication.source,
+            correlation_id: publication.correlation_id,
+            tags: publication.tags,
+            audience: publication.audience,
+        };
+        event.check().map_err(IngestError::Invalid)?;
+        if let Audience::Endpoints(endpoints) = &event.audience {
+            self.check_endpoints(tenant, endpoints).await?;
+        }
+        let text = std::str::from_utf8(&publication.data)
+            .map_err(|_| IngestError::Invalid(vec![FieldProblem::new("data", "must be UTF-8")]))?;
+        let digest = event.content_digest(text);
+        let payload = if size <= crate::messages::MAX_INLINE_BYTES {
+            Payload::Inline(publication.data)
+        } else {
+            // Named by content: neither a repetition nor another event under the same id changes it.
+            let key = format!("payloads/{tenant}/{}/{}", event.id, digest.as_str());
+            self.blobs.put(&key, publication.data).await?;
+            Payload::Stored { key, size: size as u64 }
+        };
+        Ok(Prepared { stored: StoredEvent { event, payload, digest }, generated })
+    }
+
+    async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
+        let mut problems = Vec::new();
+        let records = join_all(endpoints.iter().map(|id| self.endpoints.get(tenant, *id))).await;
+        for (index, (id, record)) in endpoints.iter().zip(records).enumerate() {
+            if record?.is_none() {
+                problems.push(FieldProblem::new(
+                    format!("endpoints[{index}]"),
+                    format!("there is no endpoint {id}"),
+                ));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(IngestError::Invalid(problems)) }
+    }
+
+    async fn accept_generated(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
+        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_new(stored)));
+        let messages = events.iter().map(|(_, stored)| message(stored, false)).collect();
+        let (stored, sent) = futures::join!(puts, self.send(messages));
+        let outcomes = stored.into_iter().zip(sent);
+        let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
+            let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
+            (index, accepted.map(|()| accept(&event, false)))
+        });
+        accepted.collect()
+    }
+
+    async fn accept_named(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
+        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_if_absent(stored))).await;
+        let (mut results, mut stored) = (Vec::new(), Vec::new());
+        for ((index, event), put) in events.into_iter().zip(puts) {
+            match put {
+                Ok(Stored::New) => stored.push((index, event, false)),
+                Ok(Stored::Existing(first)) if first.digest == event.digest => {
+                    stored.push((index, *first, true))
+                }
+                Ok(Stored::Existing(_)) => results.push((index, Err(IngestError::Conflict(event.event.id)))),
+                Err(error) => results.push((index, Err(error.into()))),
+            }
+        }
+        let messages = stored.iter().map(|(_, event, repeated)| message(event, *repeated)).collect();
+        let sent = self.send(messages).await;
+        results.extend(stored.into_iter().zip(sent).map(|((index, event, repeated), sent)| {
+            (index, sent.map(|()| accept(&event, repeated)).map_err(IngestError::from))
+        }));
+        results
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
+        if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await }
+    }
+}
+
+type Indexed = (usize, Result<Accepted, IngestError>);
+
+struct Prepared {
+    stored: StoredEvent,
+    generated: bool,
+}
+
+fn accept(stored: &StoredEvent, duplicate: bool) -> Accepted {
+    Accepted { event_id: stored.event.id.clone(), duplicate, accepted_at: stored.event.accepted_at }
+}
+
+fn message(stored: &StoredEvent, repeated: bool) -> OutgoingMessage {
+    let tenant = &stored.event.tenant;
+    // The data was checked to be JSON when it came in.
+    let body = WireEvent::new(&stored.event, &stored.payload).map(|wire| {
+        let message = FanOutMessage::new(tenant, wire);
+        EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message })).write()
+    });
+    OutgoingMessage {
+        body: body.unwrap_or_default(),
+        delay: std::time::Duration::ZERO,
+        group: tenant.to_string(),
+    }
+}

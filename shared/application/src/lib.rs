@@ -1,0 +1,20 @@
+//! What Postrider does: the use cases, the ports they need, and the stores over the Table port.
+//!
+//! Nothing here names AWS, SQLite or an HTTP framework. A function or program builds the ports' real
+//! implementations and calls one use case.
+
+pub mod access;
+pub mod cache;
+pub mod deliver;
+pub mod endpoints;
+pub mod fan_out;
+pub mod ingest;
+pub mod messages;
+pub mod ports;
+pub mod query;
+pub mod record_dead_letter;
+pub mod redeliver;
+pub mod release;
+pub mod sealing;
+pub mod stores;
+pub mod system;

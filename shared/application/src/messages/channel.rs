@@ -1,0 +1,153 @@
+//! Messages of the channels' queues and of their dead-letter queues.
+
+use postrider_domain::outcome::FailureReason;
+use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{MessageError, WireEvent, write};
+
+/// What can be in a channel's queue or its dead-letter queue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelMessage {
+    /// Attempt a delivery. In a dead-letter queue: it was handed out too often.
+    Deliver(Box<DeliverMessage>),
+    /// Only in a dead-letter queue: the delivery was given up.
+    GivenUp(GivenUpMessage),
+}
+
+/// Attempt a delivery.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeliverMessage {
+    v: u32,
+    tenant: String,
+    endpoint: String,
+    /// The endpoint's version that the sender knew: a reader with an older one asks again.
+    pub endpoint_version: u64,
+    /// The number of the attempt to be made, from 1.
+    pub attempt: u32,
+    /// Whether the same message may have been sent before, so that the ledger has to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recheck: bool,
+    /// Whether somebody asked for this attempt: it is made whatever the delivery's status is, and begins a new
+    /// budget of attempts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<u64>,
+    created_at: u64,
+    /// The event.
+    pub event: WireEvent,
+}
+
+impl DeliverMessage {
+    /// The first attempt of a delivery that was created at `created_at`.
+    pub fn first(
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        endpoint_version: u64,
+        created_at: Timestamp,
+        event: WireEvent,
+    ) -> Self {
+        Self {
+            v: 1,
+            tenant: tenant.to_string(),
+            endpoint: endpoint.to_string(),
+            endpoint_version,
+            attempt: 1,
+            recheck: false,
+            renew: false,
+            not_before: None,
+            created_at: created_at.as_millis(),
+            event,
+        }
+    }
+
+    /// The same delivery's attempt `number`, not before `at`.
+    #[must_use]
+    pub fn attempt_at(mut self, number: u32, at: Option<Timestamp>) -> Self {
+        self.attempt = number;
+        self.not_before = at.map(Timestamp::as_millis);
+        self.renew = false;
+        self
+    }
+
+    /// The same message, on somebody's request.
+    #[must_use]
+    pub fn renewed(mut self) -> Self {
+        self.renew = true;
+        self
+    }
+
+    /// The same message, to be checked against the ledger.
+    #[must_use]
+    pub fn rechecked(mut self) -> Self {
+        self.recheck = true;
+        self
+    }
+
+    /// The tenant and its endpoint.
+    ///
+    /// # Errors
+    /// When one is not an id.
+    pub fn address(&self) -> Result<(TenantId, EndpointId), MessageError> {
+        let tenant = self.tenant.parse().map_err(MessageError::new)?;
+        Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
+    }
+
+    /// The earliest moment of the attempt: waits longer than a queue's delay take several hops.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.not_before.map(Timestamp::from_millis)
+    }
+
+    /// When the delivery was created.
+    pub const fn created_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.created_at)
+    }
+}
+
+/// A delivery was given up; the ledger says so already.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GivenUpMessage {
+    v: u32,
+    tenant: String,
+    delivery: String,
+    reason: String,
+}
+
+impl GivenUpMessage {
+    /// This delivery was given up for this reason.
+    pub fn new(tenant: &TenantId, delivery: DeliveryId, reason: FailureReason) -> Self {
+        Self {
+            v: 1,
+            tenant: tenant.to_string(),
+            delivery: delivery.to_string(),
+            reason: reason.as_str().to_owned(),
+        }
+    }
+
+    /// The tenant, its delivery and the reason.
+    ///
+    /// # Errors
+    /// When one is not what it should be.
+    pub fn read(&self) -> Result<(TenantId, DeliveryId, FailureReason), MessageError> {
+        let tenant = self.tenant.parse().map_err(MessageError::new)?;
+        let delivery = self.delivery.parse().map_err(MessageError::new)?;
+        Ok((tenant, delivery, self.reason.parse().map_err(MessageError::new)?))
+    }
+}
+
+impl ChannelMessage {
+    /// The message's text.
+    pub fn write(&self) -> String {
+        write(self)
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn read(body: &str) -> Result<Self, MessageError> {
+        serde_json::from_str(body).map_err(MessageError::new)
+    }
+}

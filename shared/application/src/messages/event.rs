@@ -1,0 +1,157 @@
+//! An event inside a message, with its data while that is small.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use postrider_domain::event::Audience;
+use postrider_domain::{Event, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::MessageError;
+
+/// The largest data in bytes that travels in messages and lies in the event's item. Larger data is kept as a
+/// blob: from 8 KB on, storing it there costs less than DynamoDB's write units ($0.625 per million and KB
+/// against $5 per million), and a message stays within one of SQS's 64 KB chunks.
+pub const MAX_INLINE_BYTES: usize = 16 * 1024;
+
+/// An event's data, or where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The JSON text, as it came.
+    Inline(Bytes),
+    /// The key of a blob that holds it, and its size in bytes.
+    Stored {
+        /// The blob's key.
+        key: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+/// An event as it is written into messages and items.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WireEvent {
+    id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    accepted_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "WireAudience::is_subscribers")]
+    audience: WireAudience,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+    /// In place of `data` where that has characters which SQS refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blob: Option<WireBlob>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WireAudience {
+    #[default]
+    Subscribers,
+    Defaults,
+    Endpoints(Vec<String>),
+}
+
+impl WireAudience {
+    fn is_subscribers(&self) -> bool {
+        *self == Self::Subscribers
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct WireBlob {
+    key: String,
+    size: u64,
+}
+
+impl WireEvent {
+    /// Writes an event.
+    ///
+    /// # Errors
+    /// When the inline data is not JSON.
+    pub fn new(event: &Event, payload: &Payload) -> Result<Self, MessageError> {
+        let mut wire = Self {
+            id: event.id.to_string(),
+            event_type: event.event_type.to_string(),
+            accepted_at: event.accepted_at.as_millis(),
+            occurred_at: event.occurred_at.map(Timestamp::as_millis),
+            source: event.source.clone(),
+            correlation_id: event.correlation_id.clone(),
+            tags: event.tags.clone(),
+            audience: match &event.audience {
+                Audience::Subscribers => WireAudience::Subscribers,
+                Audience::Defaults => WireAudience::Defaults,
+                Audience::Endpoints(ids) => {
+                    WireAudience::Endpoints(ids.iter().map(ToString::to_string).collect())
+                }
+            },
+            data: None,
+            data_base64: None,
+            blob: None,
+        };
+        match payload {
+            Payload::Stored { key, size } => wire.blob = Some(WireBlob { key: key.clone(), size: *size }),
+            Payload::Inline(data) => {
+                let text = std::str::from_utf8(data).map_err(MessageError::new)?;
+                if text.chars().all(is_allowed_by_sqs) {
+                    wire.data = Some(RawValue::from_string(text.to_owned()).map_err(MessageError::new)?);
+                } else {
+                    wire.data_base64 = Some(BASE64.encode(data));
+                }
+            }
+        }
+        Ok(wire)
+    }
+
+    /// Reads an event of this tenant.
+    ///
+    /// # Errors
+    /// When a field does not hold what it should.
+    pub fn read(self, tenant: &TenantId) -> Result<(Event, Payload), MessageError> {
+        let audience = match self.audience {
+            WireAudience::Subscribers => Audience::Subscribers,
+            WireAudience::Defaults => Audience::Defaults,
+            WireAudience::Endpoints(ids) => {
+                let ids: Result<_, _> = ids.iter().map(|id| id.parse()).collect();
+                Audience::Endpoints(ids.map_err(MessageError::new)?)
+            }
+        };
+        let payload = match (self.data, self.data_base64, self.blob) {
+            (Some(data), None, None) => Payload::Inline(Bytes::from(Box::<str>::from(data).into_string())),
+            (None, Some(data), None) => {
+                Payload::Inline(BASE64.decode(data).map_err(MessageError::new)?.into())
+            }
+            (None, None, Some(blob)) => Payload::Stored { key: blob.key, size: blob.size },
+            _ => return Err(MessageError::new("there must be one of data, data_base64 and blob")),
+        };
+        let event = Event {
+            tenant: tenant.clone(),
+            id: self.id.parse().map_err(MessageError::new)?,
+            event_type: self.event_type.parse().map_err(MessageError::new)?,
+            accepted_at: Timestamp::from_millis(self.accepted_at),
+            occurred_at: self.occurred_at.map(Timestamp::from_millis),
+            source: self.source,
+            correlation_id: self.correlation_id,
+            tags: self.tags,
+            audience,
+        };
+        Ok((event, payload))
+    }
+}
+
+/// Whether SQS takes a character in a message (API reference, `SendMessage`, `MessageBody`).
+const fn is_allowed_by_sqs(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}

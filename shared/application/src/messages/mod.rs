@@ -1,0 +1,30 @@
+//! Queue messages, as they are written: version 1.
+//!
+//! A field may be added when older readers can do without it; anything else is a new version.
+
+mod channel;
+mod event;
+mod events;
+
+pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
+pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
+pub use events::{EventsMessage, FanOutMessage, ReleaseMessage};
+
+/// The body of a message cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the message cannot be read: {0}")]
+pub struct MessageError(String);
+
+impl MessageError {
+    fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// Writes a message. The types have no map with keys that are not text, the only thing that could fail.
+fn write<T: serde::Serialize>(message: &T) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+use bytes::Bytes;
+use postrider_domain::event::Audience;
+use postrider_domain::{Event, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+
+fn event(audience: Audience) -> Event {
+    Event {
+        tenant: "acme".parse().unwrap(),
+        id: "e1".parse().unwrap(),
+        event_type: "a.b".parse().unwrap(),
+        accepted_at: Timestamp::from_millis(7),
+        occurred_at: Some(Timestamp::from_millis(5)),
+        source: Some("shop".into()),
+        correlation_id: None,
+        tags: vec!["x".into()],
+        audience,
+    }
+}
+
+fn there_and_back(event: &Event, payload: &Payload) -> (Event, Payload) {
+    let wire = WireEvent::new(event, payload).unwrap();
+    let message = EventsMessage::FanOut(Box::new(FanOutMessage::new(&event.tenant, wire)));
+    let EventsMessage::FanOut(read) = EventsMessage::read(&message.write()).unwrap() else { panic!() };
+    let tenant = read.tenant().unwrap();
+    read.event.read(&tenant).unwrap()
+}
+
+#[test]
+fn data_travels_unchanged() {
+    let texts = [
+        r#"{"b":1.10,"a":12345678901234567890123456789012345678901234567890123456789012345,"e":1e400}"#,
+        " {\"a\" :\n[ 1 ,\t2 ]} ",
+        r#"{"s":"\u00e9\/\ud83d\ude00 é😀"}"#,
+        "\"\u{ffff}\"",
+        "\"\u{7f}\u{2028}\"",
+    ];
+    for text in texts {
+        let event = event(Audience::Subscribers);
+        let payload = Payload::Inline(Bytes::from_static(text.trim().as_bytes()));
+        assert_eq!(there_and_back(&event, &payload), (event, payload), "{text}");
+    }
+}
+
+#[test]
+fn every_part_of_an_event_travels() {
+    let endpoint = "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap();
+    for audience in [Audience::Subscribers, Audience::Defaults, Audience::Endpoints(vec![endpoint])] {
+        let event = event(audience);
+        let payload = Payload::Stored { key: "payloads/acme/x".into(), size: 900_000 };
+        assert_eq!(there_and_back(&event, &payload), (event, payload));
+    }
+}
+
+#[test]
+fn a_message_of_another_kind_is_refused() {
+    for body in ["", "{}", "[]", r#"{"other":{}}"#, r#"{"fan_out":{"v":1}}"#] {
+        assert!(EventsMessage::read(body).is_err(), "{body}");
+        assert!(ChannelMessage::read(body).is_err(), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_travels_unchanged(text: String) {
+        let data = serde_json::to_string(&text).unwrap();
+        let event = event(Audience::Subscribers);
+        let payload = Payload::Inline(data.into());
+        prop_assert_eq!(there_and_back(&event, &payload), (event, payload));
+    }
+}

@@ -1,0 +1,204 @@
+//! The form of a delivery in the table: small, because every kilobyte is a write unit.
+
+use std::time::Duration;
+
+use postrider_domain::delivery::{Attempt, RequestRecord, ResponseRecord};
+use postrider_domain::id::Ulid;
+use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::item::invalid;
+use crate::ports::table::{Key, TableError, TableName};
+
+pub(super) const TABLE: TableName = TableName::Ledger;
+
+/// How long a delivery is kept.
+pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct DeliveryItem {
+    pk: String,
+    sk: String,
+    event_id: String,
+    event_type: String,
+    channel: String,
+    status: String,
+    attempt_count: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    spent_before: u32,
+    max_attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<u64>,
+    created_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered_at: Option<u64>,
+    /// JSON text of a list of [`AttemptForm`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_at: Option<String>,
+    version: u64,
+    /// Seconds since the Unix epoch, for DynamoDB's TTL.
+    expires_at: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttemptForm {
+    number: u32,
+    at: u64,
+    ms: u64,
+    outcome: String,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response: Option<ResponseForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResponseForm {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+}
+
+/// The partition of an endpoint's deliveries.
+pub(super) fn partition(tenant: &TenantId, endpoint: EndpointId) -> String {
+    format!("T#{tenant}#D#{endpoint}")
+}
+
+/// The partition of a tenant's deliveries in the index of those that are not over.
+pub(super) fn open_partition(tenant: &TenantId) -> String {
+    format!("T#{tenant}")
+}
+
+pub(super) fn key(tenant: &TenantId, id: DeliveryId) -> Key {
+    Key::new(partition(tenant, id.endpoint()), id.event_part().to_string())
+}
+
+/// A delivery's id from its key.
+pub(super) fn id_of(pk: &str, sk: &str) -> Result<DeliveryId, TableError> {
+    let endpoint = pk.rsplit('#').next().unwrap_or_default();
+    let endpoint = endpoint.parse().map_err(|error| invalid(TABLE, error))?;
+    let event =
+        Ulid::from_string(sk).map_err(|_| invalid(TABLE, "the range key is not part of a delivery id"))?;
+    Ok(DeliveryId::from_parts(event, endpoint))
+}
+
+/// Whether the index of open deliveries holds those with a status: none that a happy path passes.
+const fn is_open(status: DeliveryStatus) -> bool {
+    matches!(status, DeliveryStatus::Retrying | DeliveryStatus::Parked | DeliveryStatus::Failed)
+}
+
+impl DeliveryItem {
+    pub(super) fn write(delivery: &Delivery) -> Result<Self, TableError> {
+        let Key { pk, sk } = key(&delivery.tenant, delivery.id);
+        let open = is_open(delivery.status);
+        let attempts: Vec<AttemptForm> = delivery.attempts.iter().map(AttemptForm::write).collect();
+        let attempts = (!attempts.is_empty()).then(|| serde_json::to_string(&attempts)).transpose();
+        Ok(Self {
+            pk,
+            sk,
+            event_id: delivery.event_id.to_string(),
+            event_type: delivery.event_type.to_string(),
+            channel: delivery.channel.to_string(),
+            status: delivery.status.to_string(),
+            attempt_count: delivery.attempt_count,
+            spent_before: delivery.spent_before,
+            max_attempts: delivery.max_attempts,
+            next_attempt_at: delivery.next_attempt_at.map(Timestamp::as_millis),
+            created_at: delivery.created_at.as_millis(),
+            delivered_at: delivery.delivered_at.map(Timestamp::as_millis),
+            attempts: attempts.map_err(|error| invalid(TABLE, error))?,
+            error: delivery.error.clone(),
+            dead_letter: delivery.dead_letter.map(|id| id.to_string()),
+            open: open.then(|| open_partition(&delivery.tenant)),
+            open_at: open.then(|| delivery.id.to_string()),
+            version: delivery.version,
+            expires_at: delivery.created_at.after(RETENTION).as_seconds(),
+        })
+    }
+
+    pub(super) fn read(self, tenant: &TenantId) -> Result<Delivery, TableError> {
+        let attempts: Vec<AttemptForm> = match &self.attempts {
+            None => Vec::new(),
+            Some(text) => serde_json::from_str(text).map_err(|error| invalid(TABLE, error))?,
+        };
+        let attempts: Result<_, TableError> = attempts.into_iter().map(AttemptForm::read).collect();
+        Ok(Delivery {
+            id: id_of(&self.pk, &self.sk)?,
+            tenant: tenant.clone(),
+            event_id: self.event_id.parse().map_err(|error| invalid(TABLE, error))?,
+            event_type: self.event_type.parse().map_err(|error| invalid(TABLE, error))?,
+            channel: self.channel.parse().map_err(|error| invalid(TABLE, error))?,
+            status: self.status.parse().map_err(|error| invalid(TABLE, error))?,
+            attempt_count: self.attempt_count,
+            spent_before: self.spent_before,
+            max_attempts: self.max_attempts,
+            next_attempt_at: self.next_attempt_at.map(Timestamp::from_millis),
+            created_at: Timestamp::from_millis(self.created_at),
+            delivered_at: self.delivered_at.map(Timestamp::from_millis),
+            attempts: attempts?,
+            error: self.error,
+            dead_letter: self
+                .dead_letter
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|error| invalid(TABLE, error))?,
+            version: self.version,
+        })
+    }
+}
+
+impl AttemptForm {
+    fn write(attempt: &Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            at: attempt.started_at.as_millis(),
+            ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+            outcome: attempt.outcome.to_string(),
+            method: attempt.request.method.clone(),
+            url: attempt.request.url.clone(),
+            headers: attempt.request.headers.clone(),
+            response: attempt.response.as_ref().map(|response| ResponseForm {
+                status: response.status,
+                headers: response.headers.clone(),
+                body: response.body.clone(),
+                cut: response.body_truncated,
+            }),
+            error: attempt.error.clone(),
+        }
+    }
+
+    fn read(self) -> Result<Attempt, TableError> {
+        Ok(Attempt {
+            number: self.number,
+            started_at: Timestamp::from_millis(self.at),
+            duration: Duration::from_millis(self.ms),
+            outcome: self.outcome.parse().map_err(|error| invalid(TABLE, error))?,
+            request: RequestRecord { method: self.method, url: self.url, headers: self.headers },
+            response: self.response.map(|response| ResponseRecord {
+                status: response.status,
+                headers: response.headers,
+                body: response.body,
+                body_truncated: response.cut,
+            }),
+            error: self.error,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Events in the ledger: written once, found by id and by time.
+//!
+//! An id that was made here is a ULID, so such an event's key is its place in time, and no index is needed.
+//! An event under its publisher's own id has that id as its key, which makes publishing it twice a failed
+//! condition, and its place in time in the index `timeline`.
+
+use std::sync::Arc;
+
+use postrider_domain::event::ContentDigest;
+use postrider_domain::id::Ulid;
+use postrider_domain::{Event, EventId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::item::{decode, encode, invalid};
+use crate::messages::{Payload, WireEvent};
+use crate::ports::table::{Expression, Item, Key, Put, Table, TableError, TableName};
+
+pub(super) const TABLE: TableName = TableName::Ledger;
+
+/// Among how many partitions a tenant's events are spread, each of which takes 1,000 writes per second.
+pub(super) const SHARDS: u8 = 4;
+
+/// How long an event is kept.
+pub const RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+
+/// An event with its data, as the ledger has it.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// The event.
+    pub event: Event,
+    /// Its data, or where it is.
+    pub payload: Payload,
+    /// The digest of its content.
+    pub digest: ContentDigest,
+}
+
+/// What storing an event came to.
+#[derive(Debug)]
+pub enum Stored {
+    /// It is new.
+    New,
+    /// There is one with this id.
+    Existing(Box<StoredEvent>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct EventItem {
+    pk: String,
+    sk: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeline: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeline_at: Option<String>,
+    /// As an attribute of its own so that a list can filter by it.
+    event_type: String,
+    digest: String,
+    /// JSON text of the event with its data or the blob's key.
+    event: String,
+    /// Seconds since the Unix epoch, for DynamoDB's TTL.
+    expires_at: u64,
+}
+
+pub(super) fn shard_partition(tenant: &TenantId, shard: u8) -> String {
+    format!("T#{tenant}#E#{shard}")
+}
+
+fn shard_of(event: &EventId) -> u8 {
+    Sha256::digest(event.as_str().as_bytes())[0] % SHARDS
+}
+
+/// An event's place in time, in the form that generated ids have.
+pub(super) fn place_in_time(at: Timestamp, random: u128) -> String {
+    EventId::generated(Ulid::from_parts(at.as_millis(), random)).to_string()
+}
+
+fn key(tenant: &TenantId, event: &EventId) -> Key {
+    match event.as_generated() {
+        Some(_) => Key::new(shard_partition(tenant, shard_of(event)), event.as_str()),
+        // A publisher's id may be the number of a shard: the sort key keeps the two apart.
+        None => Key::new(format!("T#{tenant}#E#{event}"), "EVENT"),
+    }
+}
+
+impl EventItem {
+    fn write(stored: &StoredEvent) -> Result<Self, TableError> {
+        let event = &stored.event;
+        let wire = WireEvent::new(event, &stored.payload).map_err(|error| invalid(TABLE, error))?;
+        let Key { pk, sk } = key(&event.tenant, &event.id);
+        let mut item = Self {
+            pk,
+            sk,
+            timeline: None,
+            timeline_at: None,
+            event_type: event.event_type.to_string(),
+            digest: stored.digest.as_str().to_owned(),
+            event: serde_json::to_string(&wire).map_err(|error| invalid(TABLE, error))?,
+            expires_at: event.accepted_at.after(RETENTION).as_seconds(),
+        };
+        if event.id.as_generated().is_none() {
+            let hash = Sha256::digest(event.id.as_str().as_bytes());
+            let random = hash.iter().take(10).fold(0, |bits, byte| (bits << 8) | u128::from(*byte));
+            item.timeline = Some(shard_partition(&event.tenant, shard_of(&event.id)));
+            item.timeline_at = Some(place_in_time(event.accepted_at, random));
+        }
+        Ok(item)
+    }
+
+    fn read(self, tenant: &TenantId) -> Result<StoredEvent, TableError> {
+        let wire: WireEvent = serde_json::from_str(&self.event).map_err(|error| invalid(TABLE, error))?;
+        let (event, payload) = wire.read(tenant).map_err(|error| invalid(TABLE, error))?;
+        Ok(StoredEvent { event, payload, digest: ContentDigest::from_stored(self.digest) })
+    }
+}
+
+pub(super) fn read_item(tenant: &TenantId, item: Item) -> Result<StoredEvent, TableError> {
+    decode::<EventItem>(TABLE, item)?.read(tenant)
+}
+
+/// The events.
+#[derive(Clone)]
+pub struct Events(pub(super) Arc<dyn Table>);
+
+impl Events {
+    /// The events in this table.
+    pub fn new(table: Arc<dyn Table>) -> Self {
+        Self(table)
+    }
+
+    /// Stores an event under an id that cannot be taken.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn put_new(&self, stored: &StoredEvent) -> Result<(), TableError> {
+        let item = encode(TABLE, &EventItem::write(stored)?)?;
+        self.0.put(Put { table: TABLE, item, condition: None }).await
+    }
+
+    /// Stores an event unless there is one with its id.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn put_if_absent(&self, stored: &StoredEvent) -> Result<Stored, TableError> {
+        let item = encode(TABLE, &EventItem::write(stored)?)?;
+        let condition = Some(Expression::new("attribute_not_exists(pk)"));
+        match self.0.put(Put { table: TABLE, item, condition }).await {
+            Ok(()) => Ok(Stored::New),
+            Err(TableError::ConditionFailed { current: Some(current) }) => {
+                Ok(Stored::Existing(Box::new(read_item(&stored.event.tenant, *current)?)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A tenant's event.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn get(&self, tenant: &TenantId, id: &EventId) -> Result<Option<StoredEvent>, TableError> {
+        let item = self.0.get(TABLE, key(tenant, id), true).await?;
+        item.map(|item| read_item(tenant, item)).transpose()
+    }
+}

@@ -1,0 +1,32 @@
+//! Between items and the structs that describe them.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ports::table::{AttributeValue, Item, TableError, TableName};
+
+/// The struct as an item; fields that are `None` should be skipped by it.
+pub(super) fn encode<T: Serialize>(table: TableName, value: &T) -> Result<Item, TableError> {
+    serde_dynamo::to_item(value).map_err(|error| TableError::Invalid { table, source: error.into() })
+}
+
+/// The item as a struct; attributes that the struct does not name are ignored.
+pub(super) fn decode<T: DeserializeOwned>(table: TableName, item: Item) -> Result<T, TableError> {
+    serde_dynamo::from_item(item).map_err(|error| TableError::Invalid { table, source: error.into() })
+}
+
+/// An item's attribute does not hold what it should.
+pub(super) fn invalid(
+    table: TableName,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> TableError {
+    TableError::Invalid { table, source: source.into() }
+}
+
+/// A text attribute of an item, such as its range key.
+pub(super) fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
+    match item.get(attribute) {
+        Some(AttributeValue::S(text)) => text,
+        _ => "",
+    }
+}

@@ -1,0 +1,10 @@
+//! The use cases on the real embedded table, with a queue whose messages the test holds in its hand: each can
+//! be dealt with late, twice, or after a crash between any two steps.
+
+mod crashes;
+mod fan_out;
+mod ingest;
+mod lists;
+mod parking;
+mod retries;
+mod world;

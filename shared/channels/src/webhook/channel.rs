@@ -1,0 +1,86 @@
+//! The `Channel` port for webhooks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination, Outbound};
+use postrider_domain::signature::SigningSecret;
+use postrider_domain::{ChannelKind, FieldProblem};
+use serde_json::Value;
+
+use super::config::Config;
+use super::config::success::SuccessCodes;
+use super::record::{self, Credentials};
+use super::request::{self, RequestTemplate};
+use super::{mask, outcome};
+
+/// Webhooks.
+pub struct WebhookChannel {
+    outbound: Arc<dyn Outbound>,
+}
+
+impl WebhookChannel {
+    /// Webhooks that are sent this way.
+    pub fn new(outbound: Arc<dyn Outbound>) -> Self {
+        Self { outbound }
+    }
+}
+
+impl Channel for WebhookChannel {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Webhook
+    }
+
+    fn check(&self, config: &Value) -> Result<(), Vec<FieldProblem>> {
+        Config::read(config, &|url, networks| self.outbound.check_url(url, networks)).map(|_| ())
+    }
+
+    fn mask(&self, config: &Value) -> Value {
+        mask::mask(config)
+    }
+
+    fn open(
+        &self,
+        config: &Value,
+        secrets: Vec<SigningSecret>,
+    ) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+        // Sending checks the URL. An operator who has taken back an address since it was configured is to
+        // find deliveries that say so, not an endpoint that cannot be opened.
+        let config = Config::read(config, &|_, _| Ok(()))?;
+        Ok(Arc::new(WebhookDestination {
+            outbound: self.outbound.clone(),
+            template: RequestTemplate::new(&config, secrets).map_err(|problem| vec![problem])?,
+            credentials: request::credentials(&config),
+            success_codes: config.success_codes,
+        }))
+    }
+}
+
+/// One endpoint's receiver.
+struct WebhookDestination {
+    outbound: Arc<dyn Outbound>,
+    template: RequestTemplate,
+    credentials: Credentials,
+    success_codes: SuccessCodes,
+}
+
+#[async_trait]
+impl Destination for WebhookDestination {
+    async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
+        let (request, sent) = self.template.request(job);
+        let (judgement, response) = match self.outbound.send(request).await {
+            Ok(response) => (
+                outcome::of_response(&response, &self.success_codes, self.template.url(), job.now),
+                Some(record::response(&response, &self.credentials)),
+            ),
+            Err(error) => (outcome::of_error(&error), None),
+        };
+        AttemptResult {
+            outcome: judgement.outcome,
+            request: sent,
+            response,
+            error: judgement.error.map(|error| self.credentials.hide_in(error)),
+            retry_after: judgement.retry_after,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What is sent. Whatever is the same for every attempt is built once.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use ipnet::IpNet;
+use postrider_application::ports::channel::MASK;
+use postrider_application::ports::{AttemptJob, OutboundRequest};
+use postrider_domain::FieldProblem;
+use postrider_domain::delivery::RequestRecord;
+use postrider_domain::signature::{BodySignatureEncoding, SigningSecret, sign_body};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::config::headers::is_sensitive;
+use super::config::signature::Signature;
+use super::config::{Config, Payload};
+use super::record::{Credentials, KEPT_BODY_BYTES};
+
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+const THIS_PROGRAM: HeaderValue = HeaderValue::from_static(concat!("Postrider/", env!("CARGO_PKG_VERSION")));
+
+/// Requests to one endpoint, less what the event and the moment add.
+pub(super) struct RequestTemplate {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    /// The same without credentials.
+    shown_headers: Vec<(String, String)>,
+    signer: Signer,
+    payload: Payload,
+    allowed_networks: Vec<IpNet>,
+}
+
+/// Makes the signature.
+enum Signer {
+    /// One signature for each secret.
+    Standard(Vec<SigningSecret>),
+    /// One signature of the body.
+    Body { header: HeaderName, encoding: BodySignatureEncoding, prefix: String, key: SecretString },
+}
+
+impl RequestTemplate {
+    /// Requests for a configuration, signed with these secrets, of which the first is the newest.
+    ///
+    /// # Errors
+    /// When there is no secret to sign with.
+    pub(super) fn new(config: &Config, secrets: Vec<SigningSecret>) -> Result<Self, FieldProblem> {
+        let headers = fixed_headers(config);
+        let authorization = config.auth.shown();
+        let shown_headers = headers.iter().map(|(name, value)| {
+            let shown = match &authorization {
+                Some(shown) if name == AUTHORIZATION => shown.clone(),
+                _ if is_sensitive(name.as_str()) => MASK.to_owned(),
+                _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            };
+            (name.as_str().to_owned(), shown)
+        });
+        Ok(Self {
+            method: config.method.clone(),
+            url: config.url.clone(),
+            shown_headers: shown_headers.collect(),
+            headers,
+            signer: Signer::new(&config.signature, secrets)?,
+            payload: config.payload,
+            allowed_networks: config.ip_allowlist.clone(),
+        })
+    }
+
+    /// The request of an attempt, and what is put on record of it.
+    pub(super) fn request(&self, job: &AttemptJob<'_>) -> (OutboundRequest, RequestRecord) {
+        let body = match self.payload {
+            Payload::Envelope => envelope(job),
+            Payload::Data => job.data.clone(),
+        };
+        let (id, timestamp) = (job.event.id.as_str(), job.now.as_seconds());
+        let (signature_header, signature) = self.signer.sign(id, timestamp, &body);
+        let added = [
+            (WEBHOOK_ID, id.to_owned()),
+            (WEBHOOK_TIMESTAMP, timestamp.to_string()),
+            (signature_header, signature),
+        ];
+        let mut headers = self.headers.clone();
+        let mut shown_headers = Vec::with_capacity(self.shown_headers.len() + added.len());
+        shown_headers.extend_from_slice(&self.shown_headers);
+        for (name, text) in added {
+            // Ids, numbers and signatures are printable ASCII, so that this never fails.
+            let Ok(value) = HeaderValue::from_str(&text) else { continue };
+            shown_headers.push((name.as_str().to_owned(), text));
+            headers.insert(name, value);
+        }
+        let record = RequestRecord {
+            method: self.method.as_str().to_owned(),
+            url: self.url.as_str().to_owned(),
+            headers: shown_headers,
+        };
+        let request = OutboundRequest {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers,
+            body,
+            timeout: job.timeout,
+            allowed_networks: self.allowed_networks.clone(),
+            keep_body_bytes: KEPT_BODY_BYTES,
+        };
+        (request, record)
+    }
+
+    pub(super) const fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+/// Everything that a request to this endpoint gives away.
+pub(super) fn credentials(config: &Config) -> Credentials {
+    let sensitive = config.headers.iter().filter(|(name, _)| is_sensitive(name.as_str()));
+    let headers = sensitive.filter_map(|(_, value)| value.to_str().ok().map(SecretString::from));
+    Credentials::new(config.auth.credentials().into_iter().chain(headers).collect())
+}
+
+/// The headers that every request has: ours, then the endpoint's own in their place.
+fn fixed_headers(config: &Config) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, THIS_PROGRAM);
+    headers.extend(config.headers.clone());
+    if let Some(value) = config.auth.header() {
+        headers.insert(AUTHORIZATION, value);
+    }
+    headers
+}
+
+/// `{"id", "type", "timestamp", "data"}`. Ids, types and times hold nothing that JSON would escape; the data
+/// is embedded as the text it came as.
+fn envelope(job: &AttemptJob<'_>) -> Bytes {
+    let (id, event_type, timestamp) = (&job.event.id, &job.event.event_type, job.event.timestamp());
+    let head = format!(r#"{{"id":"{}","type":"{event_type}","timestamp":"{timestamp}","data":"#, id.as_str());
+    let mut body = Vec::with_capacity(head.len() + job.data.len() + 1);
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(job.data);
+    body.push(b'}');
+    body.into()
+}
+
+impl Signer {
+    fn new(signature: &Signature, secrets: Vec<SigningSecret>) -> Result<Self, FieldProblem> {
+        let Signature::Body(body) = signature else {
+            let missing = secrets.is_empty();
+            return if missing { Err(no_secret()) } else { Ok(Self::Standard(secrets)) };
+        };
+        let newest = secrets.first().map(|secret| secret.reveal().into());
+        Ok(Self::Body {
+            header: body.header.clone(),
+            encoding: body.encoding,
+            prefix: body.prefix.clone(),
+            key: body.secret.clone().or(newest).ok_or_else(no_secret)?,
+        })
+    }
+
+    /// The header that carries the signature, and its value.
+    fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> (HeaderName, String) {
+        match self {
+            Self::Standard(secrets) => {
+                let signatures: Vec<_> =
+                    secrets.iter().map(|secret| secret.sign_standard(id, timestamp, body)).collect();
+                (WEBHOOK_SIGNATURE, signatures.join(" "))
+            }
+            Self::Body { header, encoding, prefix, key } => {
+                let signature = sign_body(key.expose_secret(), body, *encoding);
+                (header.clone(), format!("{prefix}{signature}"))
+            }
+        }
+    }
+}
+
+fn no_secret() -> FieldProblem {
+    FieldProblem::new("signature", "the endpoint has no secret to sign with")
+}

@@ -1,0 +1,238 @@
+//! A delivery's life, from accepted to a final state.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::outcome::FailureReason;
+use crate::{
+    ChannelKind, DeadLetterId, DeliveryId, EndpointId, EventId, EventType, Outcome, TenantId, Timestamp,
+    Verdict,
+};
+
+/// How many attempts are kept in full: the first and the latest ones.
+pub const KEPT_ATTEMPTS: usize = 25;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryStatus {
+    /// Not attempted yet.
+    Pending,
+    /// Attempted without success; another attempt is to come.
+    Retrying,
+    /// The receiver has it.
+    Delivered,
+    /// Given up: a dead letter.
+    Failed,
+    /// Waits because its endpoint is paused or disabled.
+    Parked,
+    /// Will not be attempted: its endpoint was deleted.
+    Cancelled,
+}
+
+/// The text names no status.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a delivery's status is pending, retrying, delivered, failed, parked or cancelled")]
+pub struct UnknownStatus;
+
+impl DeliveryStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Retrying, Self::Delivered, Self::Failed, Self::Parked, Self::Cancelled];
+
+    /// The status as the API and the tables write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Retrying => "retrying",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Parked => "parked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether a message in the channel's queue stands behind this status.
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::Pending | Self::Retrying)
+    }
+}
+
+impl fmt::Display for DeliveryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DeliveryStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownStatus)
+    }
+}
+
+/// What was sent in an attempt. Credentials are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestRecord {
+    /// The HTTP method.
+    pub method: String,
+    /// Where it was sent.
+    pub url: String,
+    /// The headers, with credentials masked.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What was answered in an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResponseRecord {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, bounded.
+    pub headers: Vec<(String, String)>,
+    /// The beginning of the body, as text.
+    pub body: String,
+    /// Whether there was more of it.
+    pub body_truncated: bool,
+}
+
+/// One try of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Counts from 1 over the delivery's whole life.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What was sent.
+    pub request: RequestRecord,
+    /// What was answered, if anything was.
+    pub response: Option<ResponseRecord>,
+    /// Why it did not succeed, in plain words.
+    pub error: Option<String>,
+}
+
+/// One event for one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Derived from the event and the endpoint.
+    pub id: DeliveryId,
+    /// The tenant it belongs to.
+    pub tenant: TenantId,
+    /// The event.
+    pub event_id: EventId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// The kind of destination.
+    pub channel: ChannelKind,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// How many attempts there were in all.
+    pub attempt_count: u32,
+    /// How many of them were before the present budget of attempts: a redrive starts a new one.
+    pub spent_before: u32,
+    /// How many attempts the present budget allows.
+    pub max_attempts: u32,
+    /// When the next attempt is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When the receiver got it.
+    pub delivered_at: Option<Timestamp>,
+    /// The latest attempts, and the first.
+    pub attempts: Vec<Attempt>,
+    /// Why it failed or waits, in plain words.
+    pub error: Option<String>,
+    /// The dead letter it became last.
+    pub dead_letter: Option<DeadLetterId>,
+    /// Counts changes, from 1.
+    pub version: u64,
+}
+
+/// An attempt of this number is already on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("attempt {0} is already recorded")]
+pub struct AlreadyRecorded(pub u32);
+
+impl Delivery {
+    /// The endpoint it is for.
+    pub const fn endpoint(&self) -> EndpointId {
+        self.id.endpoint()
+    }
+
+    /// How many attempts of the present budget are used.
+    pub const fn spent(&self) -> u32 {
+        self.attempt_count.saturating_sub(self.spent_before)
+    }
+
+    /// Puts an attempt on record, with what follows from it.
+    ///
+    /// # Errors
+    /// [`AlreadyRecorded`] when this or a later attempt is on record: two workers held the same message.
+    pub fn record(&mut self, attempt: Attempt, verdict: Verdict) -> Result<(), AlreadyRecorded> {
+        if attempt.number <= self.attempt_count {
+            return Err(AlreadyRecorded(attempt.number));
+        }
+        let ended_at = attempt.started_at.after(attempt.duration);
+        self.attempt_count = attempt.number;
+        self.error.clone_from(&attempt.error);
+        self.next_attempt_at = None;
+        match verdict {
+            Verdict::Delivered => {
+                self.status = DeliveryStatus::Delivered;
+                self.delivered_at = Some(ended_at);
+            }
+            Verdict::Retry { at } => {
+                self.status = DeliveryStatus::Retrying;
+                self.next_attempt_at = Some(at);
+            }
+            Verdict::Failed(reason) => self.fail(reason, ended_at),
+        }
+        self.attempts.push(attempt);
+        if self.attempts.len() > KEPT_ATTEMPTS {
+            self.attempts.remove(1);
+        }
+        Ok(())
+    }
+
+    /// Gives the delivery up.
+    pub fn fail(&mut self, reason: FailureReason, at: Timestamp) {
+        self.status = DeliveryStatus::Failed;
+        self.next_attempt_at = None;
+        self.dead_letter = Some(DeadLetterId::derive(at, &format!("{}/{}", self.id, reason.as_str())));
+    }
+
+    /// Sets it aside until its endpoint takes deliveries again.
+    pub fn park(&mut self, why: impl Into<String>) {
+        self.status = DeliveryStatus::Parked;
+        self.next_attempt_at = None;
+        self.error = Some(why.into());
+    }
+
+    /// Makes it due now, with a new budget of attempts.
+    pub fn restart(&mut self, now: Timestamp) {
+        self.spent_before = self.attempt_count;
+        self.resume(now);
+    }
+
+    /// Makes it due now, with what is left of its budget.
+    pub fn resume(&mut self, now: Timestamp) {
+        let tried = self.spent() > 0;
+        self.status = if tried { DeliveryStatus::Retrying } else { DeliveryStatus::Pending };
+        self.next_attempt_at = Some(now);
+        self.error = None;
+    }
+
+    /// Ends it without an attempt.
+    pub fn cancel(&mut self, why: impl Into<String>) {
+        self.status = DeliveryStatus::Cancelled;
+        self.next_attempt_at = None;
+        self.error = Some(why.into());
+    }
+}
+
+#[cfg(test)]
+mod tests;

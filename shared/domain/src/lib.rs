@@ -1,0 +1,30 @@
+//! The rules of Postrider as plain functions and values.
+//!
+//! Nothing here waits, reads a clock, draws a random number or knows of AWS, HTTP or a file: time,
+//! randomness and new ids are arguments. Nothing here is serialised either: the wire forms live with the
+//! API, the queue messages and the table items, in the crates that own them.
+
+pub mod channel;
+pub mod delivery;
+pub mod endpoint;
+pub mod event;
+pub mod filter;
+pub mod id;
+pub mod outcome;
+pub mod problem;
+pub mod retry;
+pub mod signature;
+pub mod subscription;
+pub mod timestamp;
+
+pub use channel::ChannelKind;
+pub use delivery::{Attempt, Delivery, DeliveryStatus};
+pub use endpoint::{Endpoint, EndpointStatus};
+pub use event::{Event, EventType};
+pub use filter::Filter;
+pub use id::{DeadLetterId, DeliveryId, EndpointId, EventId, KeyId, TenantId};
+pub use outcome::{Outcome, Verdict};
+pub use problem::FieldProblem;
+pub use retry::RetryPolicy;
+pub use subscription::{Pattern, Subscription};
+pub use timestamp::Timestamp;

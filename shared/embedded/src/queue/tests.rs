@@ -1,0 +1,226 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use postrider_domain::ChannelKind;
+use proptest::prelude::*;
+
+use super::*;
+
+const QUEUE: QueueName = QueueName::Channel(ChannelKind::Webhook);
+const DEAD: QueueName = QueueName::ChannelDead(ChannelKind::Webhook);
+const VISIBILITY: Duration = Duration::from_secs(30);
+
+/// A clock that stands until it is moved.
+#[derive(Default)]
+struct StandingClock(AtomicU64);
+
+#[async_trait]
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
+    }
+}
+
+fn clock() -> (Arc<StandingClock>, Arc<dyn Clock>) {
+    let clock = Arc::new(StandingClock::default());
+    clock.0.store(1_000_000, Ordering::SeqCst);
+    (Arc::clone(&clock), clock)
+}
+
+fn message(body: &str, delay: u64) -> OutgoingMessage {
+    OutgoingMessage { body: body.to_owned(), delay: Duration::from_secs(delay), group: "acme".to_owned() }
+}
+
+async fn send(queues: &LocalQueues, body: &str, delay: u64) {
+    assert!(queues.send(QUEUE, vec![message(body, delay)]).await.remove(0).is_ok());
+}
+
+fn receive(queues: &LocalQueues, queue: QueueName) -> Vec<(u64, String, u32)> {
+    let received = queues.receive(queue, 10, VISIBILITY);
+    received.into_iter().map(|(id, record)| (id, record.body.to_string(), record.receive_count)).collect()
+}
+
+#[tokio::test]
+async fn a_message_is_invisible_while_it_is_dealt_with_and_comes_again() {
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    send(&queues, "a", 0).await;
+    let first = receive(&queues, QUEUE);
+    assert_eq!((first[0].1.as_str(), first[0].2), ("a", 1));
+    assert!(receive(&queues, QUEUE).is_empty());
+    time.0.fetch_add(30_000, Ordering::SeqCst);
+    let second = receive(&queues, QUEUE);
+    assert_eq!((second[0].0, second[0].2), (first[0].0, 2));
+    queues.delete(QUEUE, &[first[0].0]);
+    time.0.fetch_add(30_000, Ordering::SeqCst);
+    assert!(receive(&queues, QUEUE).is_empty());
+    assert_eq!(queues.depth(QUEUE), 0);
+}
+
+#[tokio::test]
+async fn a_delay_is_waited_for() {
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    send(&queues, "late", 900).await;
+    send(&queues, "soon", 1).await;
+    assert!(receive(&queues, QUEUE).is_empty());
+    time.0.fetch_add(1_000, Ordering::SeqCst);
+    assert_eq!(receive(&queues, QUEUE)[0].1, "soon");
+    time.0.fetch_add(898_999, Ordering::SeqCst);
+    assert!(receive(&queues, QUEUE).iter().all(|(_, body, _)| body == "soon"));
+    time.0.fetch_add(1, Ordering::SeqCst);
+    assert!(receive(&queues, QUEUE).iter().any(|(_, body, _)| body == "late"));
+}
+
+#[tokio::test]
+async fn a_message_that_is_handed_out_too_often_goes_to_the_dead_letter_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_file(&folder.path().join("queue.sqlite"), clock).unwrap();
+    send(&queues, "poison", 0).await;
+    for count in 1..=MAX_RECEIVES {
+        assert_eq!(receive(&queues, QUEUE)[0].2, count);
+        time.0.fetch_add(30_000, Ordering::SeqCst);
+    }
+    assert!(receive(&queues, QUEUE).is_empty());
+    assert_eq!(receive(&queues, DEAD)[0].1, "poison");
+    assert_eq!((queues.depth(QUEUE), queues.depth(DEAD)), (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_handed_out_before_a_crash_comes_again_as_a_repetition() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.sqlite");
+    let (_time, clock) = clock();
+    let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
+    send(&queues, "in flight", 0).await;
+    send(&queues, "delayed", 60).await;
+    send(&queues, "done", 0).await;
+    let received = receive(&queues, QUEUE);
+    let done = received.iter().find(|(_, body, _)| body == "done").unwrap().0;
+    queues.delete(QUEUE, &[done]);
+    queues.flush().await;
+    drop(queues);
+    let queues = LocalQueues::in_file(&path, clock).unwrap();
+    assert_eq!(queues.depth(QUEUE), 2);
+    let received = receive(&queues, QUEUE);
+    assert_eq!(received.len(), 1);
+    assert_eq!((received[0].1.as_str(), received[0].2), ("in flight", 2));
+}
+
+#[tokio::test]
+async fn restarts_do_not_use_up_the_receives_of_messages_that_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.sqlite");
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
+    send(&queues, "patient", 0).await;
+    drop(queues);
+    for _ in 0..3 * MAX_RECEIVES {
+        let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
+        queues.flush().await;
+        time.0.fetch_add(1_000, Ordering::SeqCst);
+    }
+    let queues = LocalQueues::in_file(&path, clock).unwrap();
+    assert_eq!(receive(&queues, QUEUE)[0].2, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_kills_the_process_each_time_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.sqlite");
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
+    send(&queues, "deadly", 0).await;
+    drop(queues);
+    let mut starts = 0;
+    loop {
+        let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
+        time.0.fetch_add(31_000, Ordering::SeqCst);
+        let received = receive(&queues, QUEUE);
+        queues.flush().await;
+        if received.is_empty() {
+            assert_eq!(receive(&queues, DEAD)[0].1, "deadly");
+            break;
+        }
+        starts += 1;
+        assert!(starts <= MAX_RECEIVES, "never given up");
+    }
+}
+
+#[tokio::test]
+async fn what_sqs_would_refuse_is_refused_and_the_rest_is_sent() {
+    let (_time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    let large = message(&"x".repeat(MAX_MESSAGE_BYTES + 1), 0);
+    let late = message("late", 901);
+    let results = queues.send(QUEUE, vec![large, message("fine", 0), late]).await;
+    let refused: Vec<bool> = results.iter().map(|r| matches!(r, Err(QueueError::Refused { .. }))).collect();
+    assert_eq!(refused, [true, false, true]);
+    assert_eq!(receive(&queues, QUEUE)[0].1, "fine");
+}
+
+#[tokio::test]
+async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    for number in 0..25 {
+        send(&queues, &number.to_string(), 0).await;
+    }
+    let (sizes, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
+        sizes.send(records.len()).unwrap();
+        let failed = records.iter().filter(|r| &*r.body == "7" && r.receive_count == 1);
+        let failed = failed.map(|record| record.message_id.clone()).collect();
+        Box::pin(async move { failed })
+    });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let config = EventSourceConfig { batch_size: 10, concurrency: 1, visibility: VISIBILITY };
+    let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
+    let running = tokio::spawn(source.run(stopped));
+    let mut seen = Vec::new();
+    while seen.iter().sum::<usize>() < 25 {
+        seen.push(received.recv().await.unwrap());
+    }
+    assert_eq!(seen, [10, 10, 5]);
+    time.0.fetch_add(30_000, Ordering::SeqCst);
+    // Anything that arrives makes the source look again.
+    send(&queues, "more", 0).await;
+    while seen.iter().sum::<usize>() < 27 {
+        seen.push(received.recv().await.unwrap());
+    }
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert_eq!(queues.depth(QUEUE), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever happens in whatever order, no message is lost and none is in two places.
+    #[test]
+    fn nothing_is_lost(steps in proptest::collection::vec(0_u8..4, 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (time, clock) = clock();
+            let queues = LocalQueues::in_memory(clock);
+            let (mut sent, mut done) = (0, 0);
+            for step in steps {
+                match step {
+                    0 => { send(&queues, "x", 0).await; sent += 1; }
+                    1 => { receive(&queues, QUEUE); }
+                    2 => {
+                        let ids: Vec<u64> = receive(&queues, QUEUE).iter().map(|(id, ..)| *id).collect();
+                        done += ids.len();
+                        queues.delete(QUEUE, &ids);
+                    }
+                    _ => { time.0.fetch_add(31_000, Ordering::SeqCst); }
+                }
+                assert_eq!(queues.depth(QUEUE) + queues.depth(DEAD) + done, sent);
+            }
+        });
+    }
+}

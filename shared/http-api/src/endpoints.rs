@@ -1,0 +1,141 @@
+//! Endpoints: created, shown, changed, turned on and off, tested and removed.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use postrider_domain::{EndpointId, EndpointStatus};
+
+use crate::auth::{Administer, May, Read};
+use crate::events::MAX_EVENT_BODY_BYTES;
+use crate::json::{JsonBody, answer};
+use crate::page::PageBody;
+use crate::params::{Params, PathId};
+use crate::problem::Problem;
+use crate::services::{ManageServices, QueryServices};
+use crate::wire::endpoint::{EndpointBody, EndpointInput, SecretBody};
+use crate::wire::publish::{TestBody, TestInput};
+
+pub(crate) fn reading() -> Router<Arc<QueryServices>> {
+    Router::new().route("/v1/endpoints", get(list)).route("/v1/endpoints/{id}", get(show))
+}
+
+pub(crate) fn managing() -> Router<Arc<ManageServices>> {
+    Router::new()
+        .route("/v1/endpoints", post(create))
+        .route("/v1/endpoints/{id}", axum::routing::patch(update).delete(remove))
+        .route("/v1/endpoints/{id}/enable", post(activate))
+        .route("/v1/endpoints/{id}/resume", post(activate))
+        .route("/v1/endpoints/{id}/pause", post(pause))
+        .route("/v1/endpoints/{id}/disable", post(disable))
+        .route("/v1/endpoints/{id}/secret", get(secret))
+        .route("/v1/endpoints/{id}/test", post(test))
+}
+
+async fn list(
+    State(services): State<Arc<QueryServices>>,
+    may: May<Read>,
+    params: Params,
+) -> Result<Response, Problem> {
+    let page = params.page::<EndpointId>()?;
+    let endpoints = services.endpoints.list(&may.tenant, page).await?;
+    Ok(answer(StatusCode::OK, &PageBody::new(&endpoints, EndpointBody::new)))
+}
+
+async fn show(
+    State(services): State<Arc<QueryServices>>,
+    may: May<Read>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    let record = services.endpoints.get(&may.tenant, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
+}
+
+async fn create(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let new = body.read::<EndpointInput>()?.creation()?;
+    let (record, secret) = services.manage.create(&may.tenant, new).await?;
+    Ok(answer(StatusCode::CREATED, &EndpointBody::with_secret(&record, secret)))
+}
+
+async fn update(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let changes = body.read::<EndpointInput>()?.changes()?;
+    let record = services.manage.update(&may.tenant, id, changes).await?;
+    Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
+}
+
+async fn remove(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    services.manage.delete(&may.tenant, id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn activate(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    set_status(&services, &may, id, EndpointStatus::Active).await
+}
+
+async fn pause(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    set_status(&services, &may, id, EndpointStatus::Paused).await
+}
+
+async fn disable(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    set_status(&services, &may, id, EndpointStatus::Disabled).await
+}
+
+async fn set_status(
+    services: &ManageServices,
+    may: &May<Administer>,
+    id: EndpointId,
+    status: EndpointStatus,
+) -> Result<Response, Problem> {
+    let record = services.status.set(&may.tenant, id, status).await?;
+    Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
+}
+
+async fn secret(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+) -> Result<Response, Problem> {
+    let secret = services.manage.secret(&may.tenant, id).await?;
+    Ok(answer(StatusCode::OK, &SecretBody { secret }))
+}
+
+async fn test(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<EndpointId>,
+    body: JsonBody<MAX_EVENT_BODY_BYTES>,
+) -> Result<Response, Problem> {
+    let input = if body.0.is_empty() { TestInput::default() } else { body.read()? };
+    let publication = input.publication(&body.0, id)?;
+    services.endpoints.get(&may.tenant, id).await?.ok_or_else(Problem::not_found)?;
+    let accepted = services.ingest.accept(&may.tenant, publication).await?;
+    Ok(answer(StatusCode::ACCEPTED, &TestBody::new(accepted, id)))
+}

@@ -1,0 +1,28 @@
+//! The HTTP API as axum routers: built by plain functions, without a server and without Lambda's types.
+//!
+//! Each route group is a file (`events.rs`, `endpoints.rs`, ...), the JSON that it reads and writes is in
+//! `wire/`, and what all routes share is beside them: who calls (`auth.rs`), what a URL says (`params.rs`,
+//! `page.rs`), bodies (`json.rs`) and errors (`problem.rs`).
+//!
+//! A route takes [`auth::May`] or [`auth::Operator`] first: the caller is known and allowed before anything
+//! else is read, and every store is asked for that caller's tenant only.
+
+mod auth;
+mod dead_letters;
+mod deliveries;
+mod endpoints;
+mod events;
+mod health;
+mod json;
+mod keys;
+mod page;
+mod params;
+mod problem;
+mod routers;
+mod services;
+mod tenants;
+mod wire;
+
+pub use auth::ClientAddress;
+pub use routers::{ingest_router, manage_router, query_router, router};
+pub use services::{IngestServices, ManageServices, QueryServices, Services};

@@ -1,0 +1,87 @@
+//! The routers: the route groups put together, and what holds for every answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+
+use crate::problem::{Kind, Problem};
+use crate::services::{IngestServices, ManageServices, QueryServices, Services};
+use crate::{dead_letters, deliveries, endpoints, events, health, keys, tenants};
+
+/// Publishing: `POST /v1/events` and `/v1/events/batch`.
+pub fn ingest_router(services: IngestServices) -> Router {
+    finish(ingest_routes(services))
+}
+
+/// Reading: events, deliveries, endpoints without their secrets, dead letters.
+pub fn query_router(services: QueryServices) -> Router {
+    finish(query_routes(services))
+}
+
+/// Administration: changes of endpoints and their secrets, keys, tenants, delivering again.
+pub fn manage_router(services: ManageServices) -> Router {
+    finish(manage_routes(services))
+}
+
+/// The whole API.
+pub fn router(services: Services) -> Router {
+    let routes = ingest_routes(services.ingest)
+        .merge(query_routes(services.query))
+        .merge(manage_routes(services.manage));
+    finish(routes)
+}
+
+fn ingest_routes(services: IngestServices) -> Router {
+    events::publishing().with_state(Arc::new(services))
+}
+
+fn query_routes(services: QueryServices) -> Router {
+    events::reading()
+        .merge(endpoints::reading())
+        .merge(deliveries::reading())
+        .merge(dead_letters::reading())
+        .with_state(Arc::new(services))
+}
+
+fn manage_routes(services: ManageServices) -> Router {
+    endpoints::managing()
+        .merge(deliveries::managing())
+        .merge(dead_letters::managing())
+        .merge(keys::managing())
+        .merge(tenants::managing())
+        .with_state(Arc::new(services))
+}
+
+fn finish(routes: Router) -> Router {
+    routes
+        .merge(health::routes())
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async |method: Method| {
+            Problem::new(
+                Kind::MethodNotAllowed,
+                format!("{method} cannot be used here; see the header Allow"),
+            )
+        })
+        .layer(middleware::from_fn(every_answer))
+}
+
+/// What holds for every answer: a panic is a failure of one request, and nobody keeps or guesses what is
+/// answered.
+async fn every_answer(request: Request, next: Next) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked");
+        Problem::internal().into_response()
+    });
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

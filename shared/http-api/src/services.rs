@@ -1,0 +1,67 @@
+//! What the routes call, in three parts: each function builds only its own.
+
+use std::sync::Arc;
+
+use postrider_application::access::{Authenticator, Keys};
+use postrider_application::endpoints::{ChangeStatus, ManageEndpoints};
+use postrider_application::ingest::Ingest;
+use postrider_application::ports::Clock;
+use postrider_application::query::Lookup;
+use postrider_application::redeliver::Redeliver;
+use postrider_application::stores::{DeadLetters, Endpoints, Tenants};
+
+/// What publishing needs.
+#[derive(Clone)]
+pub struct IngestServices {
+    /// Tells who is calling.
+    pub authenticator: Arc<Authenticator>,
+    /// Accepts events.
+    pub ingest: Ingest,
+}
+
+/// What reading needs.
+#[derive(Clone)]
+pub struct QueryServices {
+    /// Tells who is calling.
+    pub authenticator: Arc<Authenticator>,
+    /// Finds events and deliveries.
+    pub lookup: Lookup,
+    /// The endpoints, without their secrets.
+    pub endpoints: Endpoints,
+    /// The dead letters.
+    pub dead_letters: DeadLetters,
+}
+
+/// What administration needs.
+#[derive(Clone)]
+pub struct ManageServices {
+    /// Tells who is calling.
+    pub authenticator: Arc<Authenticator>,
+    /// The endpoints, to tell whether there is one.
+    pub endpoints: Endpoints,
+    /// Creates, changes and removes endpoints.
+    pub manage: ManageEndpoints,
+    /// Turns endpoints on and off.
+    pub status: ChangeStatus,
+    /// Accepts test events.
+    pub ingest: Ingest,
+    /// Delivers again.
+    pub redeliver: Redeliver,
+    /// Makes and removes API keys.
+    pub keys: Arc<Keys>,
+    /// The tenants.
+    pub tenants: Tenants,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the whole API needs.
+#[derive(Clone)]
+pub struct Services {
+    /// What publishing needs.
+    pub ingest: IngestServices,
+    /// What reading needs.
+    pub query: QueryServices,
+    /// What administration needs.
+    pub manage: ManageServices,
+}

@@ -1,0 +1,80 @@
+//! Events as they are shown.
+
+use postrider_application::query::{ExplainedEvent, Explanation};
+use postrider_domain::{EndpointId, Event, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Shown;
+use super::delivery::DeliverySummary;
+
+/// An event without its data.
+#[derive(Serialize)]
+pub(crate) struct EventSummary<'a> {
+    id: &'a str,
+    r#type: &'a str,
+    accepted_at: Shown<Timestamp>,
+    occurred_at: Option<Shown<Timestamp>>,
+    source: Option<&'a str>,
+    correlation_id: Option<&'a str>,
+    tags: &'a [String],
+}
+
+impl<'a> EventSummary<'a> {
+    pub(crate) fn new(event: &'a Event) -> Self {
+        Self {
+            id: event.id.as_str(),
+            r#type: event.event_type.as_str(),
+            accepted_at: Shown(event.accepted_at),
+            occurred_at: event.occurred_at.map(Shown),
+            source: event.source.as_deref(),
+            correlation_id: event.correlation_id.as_deref(),
+            tags: &event.tags,
+        }
+    }
+}
+
+/// An event with its data, and what became of it for every endpoint.
+#[derive(Serialize)]
+pub(crate) struct EventBody<'a> {
+    #[serde(flatten)]
+    event: EventSummary<'a>,
+    data: &'a RawValue,
+    endpoints: Vec<ExplanationBody<'a>>,
+}
+
+impl<'a> EventBody<'a> {
+    /// # Errors
+    /// When the data is not JSON, as it was when it came in.
+    pub(crate) fn new(explained: &'a ExplainedEvent) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            event: EventSummary::new(&explained.event),
+            data: serde_json::from_slice(&explained.data)?,
+            endpoints: explained.endpoints.iter().map(ExplanationBody::new).collect(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct ExplanationBody<'a> {
+    endpoint_id: Shown<EndpointId>,
+    name: &'a str,
+    status: &'static str,
+    matched: bool,
+    reason: &'a str,
+    delivery: Option<DeliverySummary<'a>>,
+}
+
+impl<'a> ExplanationBody<'a> {
+    fn new(explanation: &'a Explanation) -> Self {
+        let (Ok(reason) | Err(reason)) = &explanation.matched;
+        Self {
+            endpoint_id: Shown(explanation.endpoint.id),
+            name: &explanation.endpoint.name,
+            status: explanation.endpoint.status.as_str(),
+            matched: explanation.matched.is_ok(),
+            reason,
+            delivery: explanation.delivery.as_ref().map(DeliverySummary::new),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The JSON of the API, read into and written from the domain's types.
+
+pub(crate) mod batch;
+pub(crate) mod dead_letter;
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
+pub(crate) mod event;
+mod findings;
+pub(crate) mod key;
+mod number;
+pub(crate) mod publish;
+pub(crate) mod retry;
+pub(crate) mod tenant;
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(crate) use findings::Findings;
+pub(crate) use number::Number;
+
+/// Text that is borrowed from the body where its JSON has no escapes.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    /// The text of a field that may be missing.
+    fn of(field: &Option<Self>) -> Option<&str> {
+        field.as_ref().map(|text| &*text.0)
+    }
+}
+
+/// A value that is written as its text.
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Tells a field that is `null` from one that is missing.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

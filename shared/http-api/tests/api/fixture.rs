@@ -1,0 +1,313 @@
+//! The whole system behind the API, with two tenants that know nothing of each other.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, header};
+use bytes::Bytes;
+use postrider_application::access::{Authenticator, Keys};
+use postrider_application::deliver::{Deliver, OpenEndpoints};
+use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
+use postrider_application::fan_out::FanOut;
+use postrider_application::ingest::Ingest;
+use postrider_application::ports::{Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table};
+use postrider_application::query::Lookup;
+use postrider_application::record_dead_letter::RecordDeadLetter;
+use postrider_application::redeliver::Redeliver;
+use postrider_application::release::Release;
+use postrider_application::sealing::Sealer;
+use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::system::SystemEntropy;
+use postrider_channels::webhook::WebhookChannel;
+use postrider_domain::ChannelKind;
+use postrider_embedded::MemoryBlobs;
+use postrider_http_api::{IngestServices, ManageServices, QueryServices, Services, router};
+use secrecy::SecretBox;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::ports::{FragileTable, RecordedQueue, ScriptedReceiver, TickingClock};
+
+pub(crate) const PLATFORM: &str = "platform-key";
+
+/// The keys of one tenant.
+pub(crate) struct TenantKeys {
+    pub(crate) admin: String,
+    pub(crate) publisher: String,
+    pub(crate) viewer: String,
+}
+
+pub(crate) struct Api {
+    router: Router,
+    fan_out: FanOut,
+    deliver: Deliver,
+    record: RecordDeadLetter,
+    pub(crate) table: Arc<FragileTable>,
+    pub(crate) queue: Arc<RecordedQueue>,
+    pub(crate) receiver: Arc<ScriptedReceiver>,
+    pub(crate) clock: Arc<TickingClock>,
+    pub(crate) acme: TenantKeys,
+    pub(crate) other: TenantKeys,
+}
+
+impl Api {
+    /// The system with the tenants `acme` and `other`, each with a key of every role.
+    pub(crate) async fn new() -> Self {
+        let fragile = FragileTable::new();
+        let recorded = Arc::new(RecordedQueue::default());
+        let receiver = Arc::new(ScriptedReceiver::new());
+        let ticking = Arc::new(TickingClock::new());
+        let (table, queue): (Arc<dyn Table>, Arc<dyn Queue>) = (fragile.clone(), recorded.clone());
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (ticking.clone(), Arc::new(SystemEntropy));
+        let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        let channel: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receiver.clone()));
+        let channels = Channels::new(vec![channel.clone()]);
+        let sealer = Arc::new(Sealer::new(&SecretBox::new(Box::new([7; 32]))));
+        let secrets = Secrets::new(sealer, entropy.clone());
+        let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
+        let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
+        let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table));
+
+        let platform_key = Some(PLATFORM.to_owned().into());
+        let authenticator =
+            Arc::new(Authenticator::new(keys.clone(), tenants.clone(), platform_key, clock.clone()));
+        let ingest = Ingest::new(
+            events.clone(),
+            endpoints.clone(),
+            queue.clone(),
+            blobs.clone(),
+            clock.clone(),
+            entropy.clone(),
+        );
+        let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
+        let services = Services {
+            ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
+            query: QueryServices {
+                authenticator: authenticator.clone(),
+                lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs.clone()),
+                endpoints: endpoints.clone(),
+                dead_letters: dead_letters.clone(),
+            },
+            manage: ManageServices {
+                authenticator,
+                endpoints: endpoints.clone(),
+                manage: ManageEndpoints::new(
+                    endpoints.clone(),
+                    channels,
+                    secrets.clone(),
+                    clock.clone(),
+                    entropy.clone(),
+                ),
+                status: status.clone(),
+                ingest,
+                redeliver: Redeliver::new(
+                    endpoints.clone(),
+                    deliveries.clone(),
+                    events.clone(),
+                    dead_letters.clone(),
+                    queue.clone(),
+                    clock.clone(),
+                ),
+                keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy.clone())),
+                tenants,
+                clock: clock.clone(),
+            },
+        };
+        let release = Release::new(endpoints.clone(), deliveries.clone(), events, queue.clone());
+        let open = OpenEndpoints::new(endpoints.clone(), secrets, channel, clock.clone());
+        let none = || TenantKeys { admin: String::new(), publisher: String::new(), viewer: String::new() };
+        let mut api = Self {
+            router: router(services),
+            fan_out: FanOut::new(
+                endpoints,
+                deliveries.clone(),
+                queue.clone(),
+                blobs.clone(),
+                clock.clone(),
+                release,
+            ),
+            deliver: Deliver::new(deliveries.clone(), open, status, queue, blobs, clock.clone(), entropy),
+            record: RecordDeadLetter::new(deliveries, dead_letters, clock),
+            table: fragile,
+            queue: recorded,
+            receiver,
+            clock: ticking,
+            acme: none(),
+            other: none(),
+        };
+        api.acme = api.create_tenant("acme").await;
+        api.other = api.create_tenant("other").await;
+        api
+    }
+
+    async fn create_tenant(&self, id: &str) -> TenantKeys {
+        self.post(PLATFORM, "/v1/tenants", json!({"id": id, "name": id})).await.expect(201);
+        let key = async |role: &str| {
+            let body = json!({"name": role, "role": role});
+            let request = Call::new(Method::POST, "/v1/keys").key(PLATFORM).acting_for(id).json(&body);
+            let answer = self.send(request).await;
+            answer.expect(201)["key"].as_str().unwrap().to_owned()
+        };
+        TenantKeys {
+            admin: key("admin").await,
+            publisher: key("publisher").await,
+            viewer: key("viewer").await,
+        }
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Answer {
+        let response = self.router.clone().oneshot(call.0).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
+        self.send(Call::new(Method::GET, path).key(key)).await
+    }
+
+    pub(crate) async fn delete(&self, key: &str, path: &str) -> Answer {
+        self.send(Call::new(Method::DELETE, path).key(key)).await
+    }
+
+    pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.send(Call::new(Method::POST, path).key(key).json(&body)).await
+    }
+
+    pub(crate) async fn patch(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.send(Call::new(Method::PATCH, path).key(key).json(&body)).await
+    }
+
+    /// Creates an endpoint of acme's that subscribes to everything, with these fields besides.
+    pub(crate) async fn endpoint(&self, fields: Value) -> String {
+        let mut body = json!({"name": "orders", "channel": "webhook",
+            "config": {"url": "https://example.com/hook"}, "subscriptions": [{"event_type": "*"}]});
+        for (name, value) in fields.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let created = self.post(&self.acme.admin, "/v1/endpoints", body).await.expect(201);
+        created["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Publishes an event of acme's.
+    pub(crate) async fn publish(&self, body: Value) -> String {
+        let accepted = self.post(&self.acme.publisher, "/v1/events", body).await.expect(202);
+        accepted["event_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Works off the queues. Attempts that are to come later come now.
+    pub(crate) async fn run(&self) {
+        let channel = QueueName::Channel(ChannelKind::Webhook);
+        let channel_dead = QueueName::ChannelDead(ChannelKind::Webhook);
+        loop {
+            let events = self.queue.take(QueueName::Events);
+            let deliveries = self.queue.take(channel);
+            let given_up = self.queue.take(channel_dead);
+            if events.len() + deliveries.len() + given_up.len() == 0 {
+                return;
+            }
+            assert!(self.fan_out.handle(events).await.is_empty());
+            assert!(self.deliver.handle(deliveries).await.is_empty());
+            assert!(self.record.handle_channel(given_up).await.is_empty());
+            self.clock.advance(std::time::Duration::from_secs(600));
+        }
+    }
+
+    /// An event of acme's that its receiver refused for good: the ids of the endpoint, the event, the
+    /// delivery and the dead letter.
+    pub(crate) async fn failed_delivery(&self) -> [String; 4] {
+        let endpoint = self.endpoint(json!({})).await;
+        self.receiver.status.store(404, Ordering::SeqCst);
+        let event = self.publish(json!({"type": "a.b", "data": {}})).await;
+        self.run().await;
+        let path = format!("/v1/deliveries?event_id={event}");
+        let deliveries = self.get(&self.acme.viewer, &path).await.expect(200);
+        let delivery = deliveries["items"][0]["id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/deliveries/{delivery}");
+        let shown = self.get(&self.acme.viewer, &path).await.expect(200);
+        let dead_letter = shown["dead_letter_id"].as_str().unwrap().to_owned();
+        self.receiver.status.store(200, Ordering::SeqCst);
+        [endpoint, event, delivery, dead_letter]
+    }
+}
+
+/// A request.
+pub(crate) struct Call(Request<Body>);
+
+impl Call {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        Self(Request::builder().method(method).uri(path).body(Body::empty()).unwrap())
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.0.headers_mut().append(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    pub(crate) fn acting_for(self, tenant: &str) -> Self {
+        self.header("postrider-tenant", tenant)
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.text(body.to_string())
+    }
+
+    pub(crate) fn text(self, body: impl Into<Bytes>) -> Self {
+        self.header("content-type", "application/json").body(Body::from(body.into()))
+    }
+
+    pub(crate) fn body(mut self, body: Body) -> Self {
+        *self.0.body_mut() = body;
+        self
+    }
+
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.0.extensions_mut().insert(value);
+        self
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        if self.body.is_empty() { Value::Null } else { serde_json::from_slice(&self.body).unwrap() }
+    }
+
+    /// The body, if the status is the expected one. Every error is a problem that says so itself.
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        let body = self.json();
+        assert_eq!(self.status, status, "{body}");
+        assert_eq!(self.headers["cache-control"], "no-store");
+        assert_eq!(self.headers["x-content-type-options"], "nosniff");
+        if status >= 400 {
+            assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(body["status"], status);
+            assert!(body["type"].as_str().unwrap().starts_with("/problems/"), "{body}");
+            assert!(!body["title"].as_str().unwrap().is_empty(), "{body}");
+            assert!(!body["detail"].as_str().unwrap().contains("secret reason"), "{body}");
+        } else if status != 204 {
+            assert_eq!(self.headers[header::CONTENT_TYPE], "application/json");
+        }
+        body
+    }
+
+    /// The fields that a problem names.
+    pub(crate) fn fields(&self, status: u16) -> Vec<String> {
+        let body = self.expect(status);
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+    }
+}

@@ -1,0 +1,16 @@
+//! The API as clients see it, on tables in memory, a recorded queue and a scripted receiver. The modules
+//! mirror the tree of URLs; `routes` and `isolation` go over all of it.
+
+mod dead_letters;
+mod deliveries;
+mod endpoints;
+mod events;
+mod events_batch;
+mod fixture;
+mod isolation;
+mod keys;
+mod lists;
+mod ports;
+mod protocol;
+mod routes;
+mod tenants;

@@ -1,0 +1,168 @@
+//! All routes at once: nobody gets in without a key, and no role does more than it may.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::fixture::{Api, Call, PLATFORM};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    Viewers,
+    Publishers,
+    Admins,
+    Operators,
+}
+
+/// A route, with ids in its path where `{...}` says of what, and a body that it takes.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) whom: For,
+    pub(crate) body: Option<Value>,
+}
+
+/// Every route but `/health`.
+pub(crate) fn routes() -> Vec<Route> {
+    let route = |method, path, whom, body| Route { method, path, whom, body };
+    let event = json!({"type": "a.b", "data": 1});
+    let endpoint = json!({"name": "n", "channel": "webhook", "config": {"url": "https://example.com"}});
+    vec![
+        route(Method::POST, "/v1/events", For::Publishers, Some(event.clone())),
+        route(Method::POST, "/v1/events/batch", For::Publishers, Some(json!({"events": [event]}))),
+        route(Method::GET, "/v1/events", For::Viewers, None),
+        route(Method::GET, "/v1/events/{event}", For::Viewers, None),
+        route(Method::GET, "/v1/endpoints", For::Viewers, None),
+        route(Method::POST, "/v1/endpoints", For::Admins, Some(endpoint)),
+        route(Method::GET, "/v1/endpoints/{endpoint}", For::Viewers, None),
+        route(Method::PATCH, "/v1/endpoints/{endpoint}", For::Admins, Some(json!({"name": "m"}))),
+        route(Method::POST, "/v1/endpoints/{endpoint}/pause", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/resume", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/disable", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/enable", For::Admins, None),
+        route(Method::GET, "/v1/endpoints/{endpoint}/secret", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/test", For::Admins, None),
+        route(Method::GET, "/v1/endpoints/{endpoint}/deliveries", For::Viewers, None),
+        route(Method::GET, "/v1/deliveries", For::Viewers, None),
+        route(Method::GET, "/v1/deliveries/{delivery}", For::Viewers, None),
+        route(Method::POST, "/v1/deliveries/{delivery}/retry", For::Admins, None),
+        route(Method::GET, "/v1/dead-letters", For::Viewers, None),
+        route(Method::POST, "/v1/dead-letters/redrive", For::Admins, Some(json!({"limit": 1}))),
+        route(Method::POST, "/v1/keys", For::Admins, Some(json!({"name": "k", "role": "viewer"}))),
+        route(Method::GET, "/v1/keys", For::Admins, None),
+        route(Method::POST, "/v1/tenants", For::Operators, Some(json!({"id": "new", "name": "New"}))),
+        route(Method::GET, "/v1/tenants", For::Operators, None),
+        route(Method::GET, "/v1/tenants/acme", For::Operators, None),
+        // Last, because nothing is left of what they name.
+        route(Method::DELETE, "/v1/endpoints/{endpoint}", For::Admins, None),
+        route(Method::DELETE, "/v1/keys/{key}", For::Admins, None),
+    ]
+}
+
+impl Route {
+    /// The route's path with these ids in it.
+    pub(crate) fn path_with(&self, ids: &Ids) -> String {
+        self.path
+            .replace("{event}", &ids.event)
+            .replace("{endpoint}", &ids.endpoint)
+            .replace("{delivery}", &ids.delivery)
+            .replace("{key}", &ids.key)
+    }
+
+    pub(crate) fn call(&self, path: &str) -> Call {
+        let call = Call::new(self.method.clone(), path);
+        match &self.body {
+            Some(body) => call.json(body),
+            None => call,
+        }
+    }
+}
+
+/// Ids to put into paths.
+pub(crate) struct Ids {
+    pub(crate) event: String,
+    pub(crate) endpoint: String,
+    pub(crate) delivery: String,
+    pub(crate) key: String,
+}
+
+impl Ids {
+    /// Ids of acme's.
+    pub(crate) async fn of_acme(api: &Api) -> Self {
+        let [endpoint, event, delivery, _] = api.failed_delivery().await;
+        let key =
+            api.post(&api.acme.admin, "/v1/keys", json!({"name": "k", "role": "viewer"})).await.expect(201);
+        Self { event, endpoint, delivery, key: key["id"].as_str().unwrap().to_owned() }
+    }
+}
+
+#[tokio::test]
+async fn no_route_answers_without_a_key() {
+    let api = Api::new().await;
+    let ids = Ids::of_acme(&api).await;
+    let with_secret_of_another = format!("{}{}", &api.acme.admin[..31], &api.other.admin[31..]);
+    let bad =
+        ["", "x", "prk_", "prk_01K8Z3V5Q2T9N4B7C6D5E4F3G2_00", &with_secret_of_another, "platform-key2"];
+    for route in routes() {
+        let path = route.path_with(&ids);
+        let answer = api.send(route.call(&path)).await;
+        answer.expect(401);
+        assert_eq!(answer.headers["www-authenticate"], "Bearer", "{} {path}", route.method);
+        for key in bad {
+            api.send(route.call(&path).key(key)).await.expect(401);
+        }
+        api.send(route.call(&path).header("authorization", &format!("Basic {}", api.acme.admin)))
+            .await
+            .expect(401);
+    }
+}
+
+#[tokio::test]
+async fn a_role_may_do_what_it_is_for_and_nothing_else() {
+    let api = Api::new().await;
+    let ids = Ids::of_acme(&api).await;
+    for route in routes() {
+        let path = route.path_with(&ids);
+        let allowed = [
+            (&api.acme.viewer, route.whom == For::Viewers),
+            (&api.acme.publisher, matches!(route.whom, For::Viewers | For::Publishers)),
+            (&api.acme.admin, route.whom != For::Operators),
+        ];
+        for (key, may) in allowed {
+            let answer = api.send(route.call(&path).key(key)).await;
+            let body = answer.json();
+            if may {
+                assert!(answer.status < 300, "{} {path}: {body}", route.method);
+            } else {
+                answer.expect(403);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_platform_key_acts_for_a_tenant_only_by_name() {
+    let api = Api::new().await;
+    let ids = Ids::of_acme(&api).await;
+    for route in routes() {
+        let path = route.path_with(&ids);
+        if route.whom != For::Operators {
+            let answer = api.send(route.call(&path).key(PLATFORM)).await;
+            assert_eq!(answer.fields(400), ["Postrider-Tenant"], "{} {path}", route.method);
+            let answer = api.send(route.call(&path).key(PLATFORM).acting_for("nobody")).await;
+            assert_eq!(answer.fields(400), ["Postrider-Tenant"], "{} {path}", route.method);
+        }
+        let answer = api.send(route.call(&path).key(PLATFORM).acting_for("acme")).await;
+        assert!(answer.status < 300, "{} {path}: {}", route.method, answer.json());
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_key_stays_with_its_tenant_whatever_the_header_says() {
+    let api = Api::new().await;
+    let endpoint = api.endpoint(json!({})).await;
+    let call = Call::new(Method::GET, "/v1/endpoints").key(&api.other.admin).acting_for("acme");
+    assert_eq!(api.send(call).await.expect(200)["items"], json!([]));
+    let call = Call::new(Method::GET, &format!("/v1/endpoints/{endpoint}")).key(&api.other.admin);
+    api.send(call.acting_for("acme")).await.expect(404);
+}
