@@ -10,6 +10,7 @@ use http_body_util::LengthLimitError;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Kind, Problem};
+use crate::wire::Object;
 
 /// The largest body of a route that says nothing else: an endpoint with all its subscriptions fits, and
 /// what is kept of it stays below the 400 KB of a DynamoDB item.
@@ -67,9 +68,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.strip_prefix("application/").is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
-/// Reads JSON. Only what is refused is read once more, to find the field at fault.
+/// Reads a JSON object. Only what is refused is read once more, to find the field at fault.
 pub(crate) fn read<'t, T: Deserialize<'t>>(text: &'t [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(text).map_err(|error| explain::<T>(text, &error))
+    let object: Result<Object<T>, _> = serde_json::from_slice(text);
+    object.map(|Object(value)| value).map_err(|error| explain::<Object<T>>(text, &error))
 }
 
 fn explain<'t, T: Deserialize<'t>>(text: &'t [u8], error: &serde_json::Error) -> Problem {

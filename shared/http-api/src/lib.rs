@@ -4,7 +4,7 @@
 //! `wire/`, and what all routes share is beside them: who calls (`auth.rs`), what a URL says (`params.rs`,
 //! `page.rs`), bodies (`json.rs`) and errors (`problem.rs`).
 //!
-//! A route takes [`auth::May`] or [`auth::Operator`] first: the caller is known and allowed before anything
+//! A route takes `May` or `Operator` first: the caller is known and allowed before anything
 //! else is read, and every store is asked for that caller's tenant only.
 
 mod auth;

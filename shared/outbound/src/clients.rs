@@ -20,8 +20,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept: most servers and load balancers keep theirs for 60 s or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
-/// How many idle connections to one host are kept.
-const IDLE_CONNECTIONS: usize = 64;
+/// How many idle connections to one host are kept: more than are ever used at a time, because closing and
+/// opening them anew costs more than everything else in an attempt.
+const IDLE_CONNECTIONS: usize = 1024;
 
 /// How many clients are kept for endpoints with their own list of addresses.
 const RESTRICTED_CLIENTS: usize = 256;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use postrider_domain::event::Audience;
 use postrider_domain::{Event, TenantId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::MessageError;
@@ -46,13 +46,19 @@ pub struct WireEvent {
     tags: Vec<String>,
     #[serde(default, skip_serializing_if = "WireAudience::is_subscribers")]
     audience: WireAudience,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `null` is data like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     data: Option<Box<RawValue>>,
     /// In place of `data` where that has characters which SQS refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blob: Option<WireBlob>,
+}
+
+/// Tells data that is `null` from none.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +111,7 @@ impl WireEvent {
             Payload::Stored { key, size } => wire.blob = Some(WireBlob { key: key.clone(), size: *size }),
             Payload::Inline(data) => {
                 let text = std::str::from_utf8(data).map_err(MessageError::new)?;
-                if text.chars().all(is_allowed_by_sqs) {
+                if is_allowed_by_sqs(text) {
                     wire.data = Some(RawValue::from_string(text.to_owned()).map_err(MessageError::new)?);
                 } else {
                     wire.data_base64 = Some(BASE64.encode(data));
@@ -151,7 +157,12 @@ impl WireEvent {
     }
 }
 
-/// Whether SQS takes a character in a message (API reference, `SendMessage`, `MessageBody`).
-const fn is_allowed_by_sqs(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+/// Whether SQS takes a text in a message (API reference, `SendMessage`, `MessageBody`): no control characters
+/// but tab and the ends of lines, and neither U+FFFE nor U+FFFF. This runs over every payload, so it looks at
+/// bytes.
+fn is_allowed_by_sqs(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_plain = |byte: &u8| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r');
+    let non_character = |window: &[u8]| matches!(window, [0xef, 0xbf, 0xbe | 0xbf]);
+    bytes.iter().all(is_plain) && !(bytes.contains(&0xef) && bytes.windows(3).any(non_character))
 }

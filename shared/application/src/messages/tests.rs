@@ -30,6 +30,7 @@ fn there_and_back(event: &Event, payload: &Payload) -> (Event, Payload) {
 #[test]
 fn data_travels_unchanged() {
     let texts = [
+        "null",
         r#"{"b":1.10,"a":12345678901234567890123456789012345678901234567890123456789012345,"e":1e400}"#,
         " {\"a\" :\n[ 1 ,\t2 ]} ",
         r#"{"s":"\u00e9\/\ud83d\ude00 é😀"}"#,
@@ -58,6 +59,21 @@ fn a_message_of_another_kind_is_refused() {
     for body in ["", "{}", "[]", r#"{"other":{}}"#, r#"{"fan_out":{"v":1}}"#] {
         assert!(EventsMessage::read(body).is_err(), "{body}");
         assert!(ChannelMessage::read(body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn only_what_sqs_takes_travels_as_it_is() {
+    for character in ('\0'..=char::MAX).filter(|c| *c < '\u{300}' || *c > '\u{d000}') {
+        let takes = matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
+        // Within a JSON string a control character has to be escaped, so only the others can occur at all.
+        if character < '\u{20}' || matches!(character, '"' | '\\') {
+            continue;
+        }
+        let payload = Payload::Inline(format!("\"{character}\"").into());
+        let event = event(Audience::Subscribers);
+        let written = serde_json::to_string(&WireEvent::new(&event, &payload).unwrap()).unwrap();
+        assert_eq!(written.contains(character), takes, "{character:?}");
     }
 }
 

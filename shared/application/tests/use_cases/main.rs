@@ -1,6 +1,8 @@
 //! The use cases on the real embedded table, with a queue whose messages the test holds in its hand: each can
 //! be dealt with late, twice, or after a crash between any two steps.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod crashes;
 mod fan_out;
 mod ingest;

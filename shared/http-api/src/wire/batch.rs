@@ -16,7 +16,7 @@ const MAX_BATCH: usize = 100;
 
 /// Several events to be published, each still unread.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with a list of events")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct BatchInput<'a> {
     #[serde(borrow, default)]
     events: Option<RawList<'a>>,

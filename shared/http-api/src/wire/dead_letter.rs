@@ -52,7 +52,7 @@ impl<'a> DeadLetterBody<'a> {
 
 /// Which dead letters to redrive: these, or the latest pending ones.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RedriveInput {
     ids: Option<Vec<String>>,
     endpoint_id: Option<String>,

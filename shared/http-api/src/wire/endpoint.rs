@@ -12,14 +12,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::retry::{RetryBody, RetryInput};
-use super::{Findings, Number, Shown, given};
+use super::{Findings, Number, Object, Shown, given};
 
 /// A field of a change: missing leaves it as it is, `null` sets it back to its default.
 type Given<T> = Option<Option<T>>;
 
 /// An endpoint to be created, or changes of one.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "an endpoint, which is an object")]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct EndpointInput {
     #[serde(deserialize_with = "given")]
     name: Given<String>,
@@ -29,9 +29,9 @@ pub(crate) struct EndpointInput {
     #[serde(deserialize_with = "given")]
     config: Given<Value>,
     #[serde(deserialize_with = "given")]
-    subscriptions: Given<Vec<SubscriptionInput>>,
+    subscriptions: Given<Vec<Object<SubscriptionInput>>>,
     #[serde(deserialize_with = "given")]
-    retry: Given<RetryInput>,
+    retry: Given<Object<RetryInput>>,
     #[serde(deserialize_with = "given")]
     timeout_seconds: Given<Number>,
     #[serde(rename = "default", deserialize_with = "given")]
@@ -41,7 +41,7 @@ pub(crate) struct EndpointInput {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a subscription, which is an object")]
+#[serde(deny_unknown_fields)]
 struct SubscriptionInput {
     event_type: Option<String>,
     filter: Option<Box<RawValue>>,
@@ -77,7 +77,9 @@ impl EndpointInput {
             subscriptions: self
                 .subscriptions
                 .map(|list| read_subscriptions(list.unwrap_or_default(), findings)),
-            retry: self.retry.map(|retry| retry.unwrap_or_default().policy(findings)),
+            retry: self
+                .retry
+                .map(|retry| retry.map(|Object(retry)| retry).unwrap_or_default().policy(findings)),
             timeout: self.timeout_seconds.and_then(|number| match number {
                 None => Some(DEFAULT_TIMEOUT),
                 Some(number) => findings.seconds("timeout_seconds", number),
@@ -88,9 +90,9 @@ impl EndpointInput {
     }
 }
 
-fn read_subscriptions(inputs: Vec<SubscriptionInput>, findings: &mut Findings) -> Vec<Subscription> {
+fn read_subscriptions(inputs: Vec<Object<SubscriptionInput>>, findings: &mut Findings) -> Vec<Subscription> {
     let mut subscriptions = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.into_iter().enumerate() {
+    for (index, Object(input)) in inputs.into_iter().enumerate() {
         let field = format!("subscriptions[{index}].event_type");
         let pattern = findings.required(&field, input.event_type.as_deref());
         let pattern = findings.read(&field, pattern, Pattern::from_str);

@@ -17,7 +17,7 @@ const MAX_CIDRS: usize = 100;
 
 /// A key to be made.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an API key, which is an object")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct KeyInput {
     name: Option<String>,
     role: Option<String>,

@@ -16,7 +16,7 @@ use super::{Findings, Shown, Text, given};
 
 /// An event to be published.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an event, which is an object")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EventInput<'a> {
     #[serde(borrow, default)]
     event_id: Option<Text<'a>>,
@@ -134,7 +134,7 @@ impl From<Accepted> for AcceptedBody {
 
 /// A test event; everything has a default.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "an object")]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct TestInput<'a> {
     #[serde(borrow, rename = "type")]
     event_type: Option<Text<'a>>,

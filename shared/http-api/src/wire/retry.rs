@@ -22,7 +22,7 @@ const PRESET: &str = "standard-webhooks";
 
 /// A retry policy as it is asked for; everything has a default.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a retry policy, which is an object")]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct RetryInput {
     strategy: Option<String>,
     max_attempts: Option<Number>,

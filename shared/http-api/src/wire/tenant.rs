@@ -10,7 +10,7 @@ use super::{Findings, Shown};
 
 /// A tenant to be created.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a tenant, which is an object")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TenantInput {
     id: Option<String>,
     name: Option<String>,

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{Answer, Api, Call};
+use crate::call::{Answer, Call};
+use crate::fixture::{Api, PLATFORM};
 
 const ULID: &str = "01K8Z3V5Q2T9N4B7C6D5E4F3G2";
 
@@ -54,7 +56,7 @@ async fn the_latest_dead_letters_are_redriven_together() {
     api.receiver.status.store(200, Ordering::SeqCst);
     assert_eq!(redrive(&api, json!({"limit": 1})).await.expect(200)["redriven"], 1);
     assert_eq!(redrive(&api, json!({"endpoint_id": format!("ep_{ULID}")})).await.expect(200)["redriven"], 0);
-    let call = Call::new(axum::http::Method::POST, "/v1/dead-letters/redrive").key(crate::fixture::PLATFORM);
+    let call = Call::new(Method::POST, "/v1/dead-letters/redrive").key(PLATFORM);
     let call = call.acting_for("acme").json(&json!({"endpoint_id": endpoint}));
     assert_eq!(api.send(call).await.expect(200)["redriven"], 3);
     let list = api.get(&api.acme.viewer, "/v1/dead-letters?state=redriven").await.expect(200);

@@ -1,7 +1,9 @@
 //! `/v1/endpoints`: from creation to removal.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::call::Call;
 use crate::fixture::Api;
 
 fn minimal() -> Value {
@@ -115,6 +117,9 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
         (with(json!({"metadata": {"a": 1}})), 400, vec!["metadata.a"]),
         (with(json!({"metadata": {"a": "x".repeat(257)}})), 422, vec!["metadata.a"]),
         (with(json!({"default": "yes"})), 400, vec!["default"]),
+        // Lists in the place of objects.
+        (with(json!({"subscriptions": [["*"]]})), 400, vec!["subscriptions[0]"]),
+        (with(json!({"retry": ["fixed"]})), 400, vec!["retry"]),
     ];
     for (body, status, fields) in cases {
         let answer = api.post(&api.acme.admin, "/v1/endpoints", body.clone()).await;
@@ -168,8 +173,7 @@ async fn an_endpoint_is_turned_off_and_on_and_loses_nothing() {
     let id = api.endpoint(json!({})).await;
     let turn = async |how: &str| {
         let path = format!("/v1/endpoints/{id}/{how}");
-        let answer =
-            api.send(crate::fixture::Call::new(axum::http::Method::POST, &path).key(&api.acme.admin));
+        let answer = api.send(Call::new(Method::POST, &path).key(&api.acme.admin));
         answer.await.expect(200)["status"].clone()
     };
     let parked = format!("/v1/endpoints/{id}/deliveries?status=parked");
@@ -195,7 +199,7 @@ async fn a_test_event_goes_to_just_this_endpoint() {
     let id = api.endpoint(json!({"subscriptions": []})).await;
     let other = api.endpoint(json!({})).await;
     let path = format!("/v1/endpoints/{id}/test");
-    let bare = crate::fixture::Call::new(axum::http::Method::POST, &path).key(&api.acme.admin);
+    let bare = Call::new(Method::POST, &path).key(&api.acme.admin);
     let sent = api.send(bare).await.expect(202);
     api.run().await;
     let delivery = format!("/v1/deliveries/{}", sent["delivery_id"].as_str().unwrap());

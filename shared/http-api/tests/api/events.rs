@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{Answer, Api, Call};
+use crate::call::{Answer, Call};
+use crate::fixture::Api;
 
 const MAX_DATA_BYTES: usize = 1_032_192;
 
@@ -177,4 +178,14 @@ async fn an_event_that_cannot_be_made_durable_is_not_accepted() {
     api.queue.fails.store(false, Ordering::SeqCst);
     api.table.fails.store(true, Ordering::SeqCst);
     api.post(&api.acme.publisher, "/v1/events", event).await.expect(503);
+}
+
+#[tokio::test]
+async fn data_that_is_null_is_delivered() {
+    let api = Api::new().await;
+    let endpoint = api.endpoint(json!({})).await;
+    api.publish(json!({"type": "a", "data": null})).await;
+    api.run().await;
+    let list = api.get(&api.acme.viewer, &format!("/v1/endpoints/{endpoint}/deliveries")).await.expect(200);
+    assert_eq!(list["items"][0]["status"], "delivered");
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{Api, Call};
+use crate::call::Call;
+use crate::fixture::Api;
 
 #[tokio::test]
 async fn a_bad_event_rejects_only_itself() {

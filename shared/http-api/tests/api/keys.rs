@@ -7,7 +7,8 @@ use axum::http::Method;
 use postrider_http_api::ClientAddress;
 use serde_json::json;
 
-use crate::fixture::{Api, Call};
+use crate::call::Call;
+use crate::fixture::Api;
 
 #[tokio::test]
 async fn a_key_is_shown_once_works_and_is_removed_at_once() {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use postrider_domain::TenantId;
 use serde_json::json;
 
 use crate::fixture::{Api, PLATFORM};
@@ -69,7 +70,8 @@ async fn a_forged_cursor_is_refused_by_name() {
     for list in LISTS {
         for cursor in &forged {
             // A tenant's id can be almost any word, and is nothing more than a place in the list.
-            if list == "/v1/tenants" && BASE64.decode(cursor).is_ok_and(|text| text == b"a") {
+            let text = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            if list == "/v1/tenants" && text.is_some_and(|text| text.parse::<TenantId>().is_ok()) {
                 continue;
             }
             let encoded = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect::<String>();
@@ -150,8 +152,8 @@ async fn events_are_found_by_type_and_time() {
         items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(ids("").await, [second.clone(), first.clone()]);
-    assert_eq!(ids("?type=a").await, [first.clone()]);
-    assert_eq!(ids("?type=b").await, [second.clone()]);
+    assert_eq!(ids("?type=a").await, std::slice::from_ref(&first));
+    assert_eq!(ids("?type=b").await, std::slice::from_ref(&second));
     let list = api.get(&api.acme.viewer, "/v1/events").await.expect(200);
     let own = &list["items"][0];
     let at = own["accepted_at"].as_str().unwrap();

@@ -1,6 +1,9 @@
 //! The API as clients see it, on tables in memory, a recorded queue and a scripted receiver. The modules
 //! mirror the tree of URLs; `routes` and `isolation` go over all of it.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be built fails its test")]
+
+mod call;
 mod dead_letters;
 mod deliveries;
 mod endpoints;

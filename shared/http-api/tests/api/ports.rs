@@ -107,7 +107,8 @@ impl Outbound for ScriptedReceiver {
         })
     }
 
-    fn check_url(&self, _: &url::Url, _: &[ipnet::IpNet]) -> Result<(), Refusal> {
+    fn check_url(&self, url: &url::Url, _: &[ipnet::IpNet]) -> Result<(), Refusal> {
+        assert_ne!(url.host_str(), Some("panic.example"), "the receiver that panics");
         Ok(())
     }
 }

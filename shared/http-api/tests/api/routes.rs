@@ -3,7 +3,8 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{Api, Call, PLATFORM};
+use crate::call::Call;
+use crate::fixture::{Api, PLATFORM};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
