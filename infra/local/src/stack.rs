@@ -35,7 +35,7 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// How events are matched: in batches, and again soon when something failed.
 const FAN_OUT: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 8, visibility: Duration::from_secs(30) };
+    EventSourceConfig { batch_size: 10, concurrency: 4, visibility: Duration::from_secs(30) };
 
 /// How deliveries are attempted: an attempt may take 30 s, so messages are hidden for longer than that.
 const DELIVER: EventSourceConfig =
@@ -136,7 +136,7 @@ impl Stack {
         ));
         let webhook = Arc::new(WebhookChannel::new(outbound.clone()));
         let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
-        let deliver = Arc::new(Deliver::new(
+        let deliver = Deliver::new(
             deliveries.clone(),
             open_endpoints,
             change_status.clone(),
@@ -144,7 +144,9 @@ impl Stack {
             blobs.clone(),
             clock.clone(),
             entropy.clone(),
-        ));
+        );
+        // The data folder is this process's alone, so whoever claimed anything before has ended.
+        let deliver = Arc::new(deliver.alone_since(clock.now()));
         let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
 
         let authenticator = Arc::new(Authenticator::new(

@@ -33,6 +33,10 @@ pub const CHUNK: usize = 250;
 /// How many deliveries are created at a time.
 const PARALLEL: usize = 32;
 
+/// How long the message of a delivery that exists already is held back when its event was published again.
+/// Most likely the first message is on its way, and then there is nothing left to do for the second.
+const GRACE: Duration = Duration::from_secs(60);
+
 /// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
 /// not freshness.
 const CACHED: Duration = Duration::from_secs(600);
@@ -147,7 +151,8 @@ impl FanOut {
         let chunk: Vec<_> = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
         let last = chunk.last().map(|(id, _)| *id);
-        self.deliver_to(&event, &message.event, chunk).await?;
+        let hold_back = if message.repeated { GRACE } else { Duration::ZERO };
+        self.deliver_to(&event, &message.event, chunk, hold_back).await?;
         if let (true, Some(last)) = (goes_on, last) {
             let body = EventsMessage::FanOut(Box::new(message.going_on(last))).write();
             let next = OutgoingMessage { body, delay: Duration::ZERO, group: tenant.to_string() };
@@ -162,6 +167,7 @@ impl FanOut {
         event: &Event,
         wire: &WireEvent,
         targets: Vec<(EndpointId, Target)>,
+        hold_back: Duration,
     ) -> Result<(), FanOutError> {
         let created = targets.into_iter().map(|(endpoint, target)| async move {
             let channel = target.channel;
@@ -172,12 +178,9 @@ impl FanOut {
         let mut by_channel: HashMap<ChannelKind, Vec<OutgoingMessage>> = HashMap::new();
         for (channel, message) in messages.into_iter().flatten() {
             let group = event.tenant.to_string();
+            let delay = if message.recheck { hold_back } else { Duration::ZERO };
             let body = ChannelMessage::Deliver(Box::new(message)).write();
-            by_channel.entry(channel).or_default().push(OutgoingMessage {
-                body,
-                delay: Duration::ZERO,
-                group,
-            });
+            by_channel.entry(channel).or_default().push(OutgoingMessage { body, delay, group });
         }
         for (channel, messages) in by_channel {
             send_all(&*self.queue, QueueName::Channel(channel), messages).await?;
@@ -210,6 +213,7 @@ impl FanOut {
             attempts: Vec::new(),
             error: None,
             dead_letter: None,
+            claimed_at: None,
             version: 1,
         };
         let message = |created_at| {

@@ -148,6 +148,8 @@ pub struct Delivery {
     pub error: Option<String>,
     /// The dead letter it became last.
     pub dead_letter: Option<DeadLetterId>,
+    /// When a worker that had reason to look began an attempt that is not on record yet.
+    pub claimed_at: Option<Timestamp>,
     /// Counts changes, from 1.
     pub version: u64,
 }
@@ -178,6 +180,7 @@ impl Delivery {
         }
         let ended_at = attempt.started_at.after(attempt.duration);
         self.attempt_count = attempt.number;
+        self.claimed_at = None;
         self.error.clone_from(&attempt.error);
         self.next_attempt_at = None;
         match verdict {
@@ -202,6 +205,7 @@ impl Delivery {
     pub fn fail(&mut self, reason: FailureReason, at: Timestamp) {
         self.status = DeliveryStatus::Failed;
         self.next_attempt_at = None;
+        self.claimed_at = None;
         self.dead_letter = Some(DeadLetterId::derive(at, &format!("{}/{}", self.id, reason.as_str())));
     }
 
@@ -209,6 +213,7 @@ impl Delivery {
     pub fn park(&mut self, why: impl Into<String>) {
         self.status = DeliveryStatus::Parked;
         self.next_attempt_at = None;
+        self.claimed_at = None;
         self.error = Some(why.into());
     }
 
@@ -230,6 +235,7 @@ impl Delivery {
     pub fn cancel(&mut self, why: impl Into<String>) {
         self.status = DeliveryStatus::Cancelled;
         self.next_attempt_at = None;
+        self.claimed_at = None;
         self.error = Some(why.into());
     }
 }

@@ -1,10 +1,10 @@
 //! Attempting deliveries: gate, attempt, record, and what follows.
 //!
 //! The first attempt of a message that was never handed out before reads nothing: what the ledger holds
-//! follows from the message. Every other one reads the ledger first, so that a receiver is not called twice
-//! for one attempt. The record is written on the condition that nobody else wrote; only then does the next
-//! message go out, and only then is this one done. A crash in between finds the record and sends what follows
-//! again.
+//! follows from the message. Every other one reads the ledger first and claims the attempt, so that a receiver
+//! is not called twice for one attempt. The record is written on the condition that nobody else wrote; only
+//! then does the next message go out, and only then is this one done. A crash in between finds the record and
+//! sends what follows again.
 
 mod open_endpoints;
 
@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use postrider_domain::endpoint::MAX_TIMEOUT;
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{
-    Attempt, ChannelKind, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Verdict,
+    Attempt, ChannelKind, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Timestamp,
+    Verdict,
 };
 
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
@@ -28,6 +30,9 @@ use crate::ports::{
 };
 use crate::stores::Deliveries;
 use crate::stores::deliveries::Saved;
+
+/// How long an attempt that was claimed keeps others away: longer than an attempt can take.
+const CLAIM: Duration = MAX_TIMEOUT.saturating_add(Duration::from_secs(10));
 
 /// How often a record is tried again when others change the delivery at the same time.
 const SAVE_TRIES: usize = 5;
@@ -70,6 +75,7 @@ pub struct Deliver {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    alone_since: Timestamp,
 }
 
 /// What a message is about, read.
@@ -91,7 +97,15 @@ impl Deliver {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy }
+        let alone_since = Timestamp::default();
+        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy, alone_since }
+    }
+
+    /// The same worker, which knows that all others ended before `since`: what they claimed is free.
+    #[must_use]
+    pub fn alone_since(mut self, since: Timestamp) -> Self {
+        self.alone_since = since;
+        self
     }
 
     /// Deals with a batch of a channel's queue, all of it at once. Answers the ids of the messages that must
@@ -122,29 +136,47 @@ impl Deliver {
         }
     }
 
-    /// The delivery, if this message's attempt is still to be made.
+    /// The delivery, if this message's attempt is still to be made, claimed unless nobody else can know of it.
     async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
         let message = &job.message;
         if message.attempt == 1 && receive_count == 1 && !message.recheck {
             return Ok(Some(first_state(job, self.endpoints.channel())));
         }
-        let Some(mut delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
-            tracing::warn!(delivery.id = %job.delivery_id, "a message for a delivery that is not there");
-            return Ok(None);
-        };
-        if delivery.attempt_count >= message.attempt {
-            // This attempt is on record. If it was the last, its worker may have died before what follows.
-            if delivery.attempt_count == message.attempt {
-                self.follow_up_again(job, &delivery).await?;
+        for _ in 0..SAVE_TRIES {
+            let Some(mut delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
+                tracing::warn!(delivery.id = %job.delivery_id, "a message for a delivery that is not there");
+                return Ok(None);
+            };
+            if delivery.attempt_count >= message.attempt {
+                // This attempt is on record. If it was the last, its worker may have died before what follows.
+                if delivery.attempt_count == message.attempt {
+                    self.follow_up_again(job, &delivery).await?;
+                }
+                return Ok(None);
             }
-            return Ok(None);
+            let goes_on = delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
+            if !goes_on && !message.renew {
+                return Ok(None);
+            }
+            let now = self.clock.now();
+            if let Some(claimed_at) = delivery.claimed_at.filter(|at| *at >= self.alone_since)
+                && claimed_at.after(CLAIM) > now
+            {
+                // Somebody is at it. Should they die, this message takes over.
+                let wait = claimed_at.after(CLAIM).since(now);
+                self.send(job, message.clone().rechecked(), wait).await?;
+                return Ok(None);
+            }
+            if message.renew {
+                delivery.restart(now);
+            }
+            delivery.claimed_at = Some(now);
+            if let Saved::Yes = self.deliveries.save(&delivery).await? {
+                delivery.version += 1;
+                return Ok(Some(delivery));
+            }
         }
-        if message.renew {
-            delivery.restart(self.clock.now());
-            return Ok(Some(delivery));
-        }
-        let goes_on = delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
-        Ok(goes_on.then_some(delivery))
+        Err(DeliverError::Contended(job.delivery_id))
     }
 
     async fn attempt(&self, job: &Job, mut delivery: Delivery) -> Result<(), DeliverError> {
@@ -288,6 +320,7 @@ fn first_state(job: &Job, channel: ChannelKind) -> Delivery {
         attempts: Vec::new(),
         error: None,
         dead_letter: None,
+        claimed_at: None,
         version: 1,
     }
 }

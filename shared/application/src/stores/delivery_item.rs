@@ -40,6 +40,8 @@ pub(super) struct DeliveryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dead_letter: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_at: Option<String>,
@@ -127,6 +129,7 @@ impl DeliveryItem {
             attempts: attempts.map_err(|error| invalid(TABLE, error))?,
             error: delivery.error.clone(),
             dead_letter: delivery.dead_letter.map(|id| id.to_string()),
+            claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
             open: open.then(|| open_partition(&delivery.tenant)),
             open_at: open.then(|| delivery.id.to_string()),
             version: delivery.version,
@@ -160,6 +163,7 @@ impl DeliveryItem {
                 .map(|id| id.parse())
                 .transpose()
                 .map_err(|error| invalid(TABLE, error))?,
+            claimed_at: self.claimed_at.map(Timestamp::from_millis),
             version: self.version,
         })
     }

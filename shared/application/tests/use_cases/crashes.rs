@@ -150,3 +150,57 @@ async fn two_workers_with_the_same_message_record_one_attempt() {
     assert_eq!(world.delivery(&accepted, endpoint).await.attempt_count, 1);
     assert_eq!(world.queue.take(WEBHOOK).len(), 1, "one next attempt");
 }
+
+/// Two messages stood for one attempt: the first one, and the one that fan-out sent again after a crash. After a
+/// restart both were dealt with at once, and the receiver was called twice.
+#[tokio::test]
+async fn two_workers_that_look_make_one_attempt() {
+    let world = World::new();
+    let endpoint = world.endpoint("*").await;
+    let accepted = world.publish(None, "{}").await.unwrap();
+    let events = world.queue.take(QueueName::Events);
+    world.deal(QueueName::Events, &events, 1).await;
+    world.deal(QueueName::Events, &events, 2).await;
+    let messages = world.queue.take(WEBHOOK);
+    assert_eq!(messages.len(), 2);
+    assert_eq!(world.deal(WEBHOOK, &messages, 2).await, 0);
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), 1);
+    assert_eq!(world.delivery(&accepted, endpoint).await.status, DeliveryStatus::Delivered);
+}
+
+#[tokio::test]
+async fn a_claim_whose_worker_died_is_taken_over() {
+    let world = World::new();
+    let endpoint = world.endpoint("*").await;
+    let accepted = world.publish(None, "{}").await.unwrap();
+    let events = world.queue.take(QueueName::Events);
+    world.deal(QueueName::Events, &events, 1).await;
+    let mut delivery = world.delivery(&accepted, endpoint).await;
+    delivery.claimed_at = Some(postrider_application::ports::Clock::now(&*world.clock));
+    world.deliveries.save(&delivery).await.unwrap();
+    let messages = world.queue.take(WEBHOOK);
+    world.deal(WEBHOOK, &messages, 2).await;
+    assert!(world.channel.calls().is_empty(), "the worker may be alive");
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), 1);
+}
+
+/// Fifty publishers of one event at a time made fifty messages, and the receiver was called for most of them.
+#[tokio::test]
+async fn an_event_that_many_publish_at_once_reaches_its_receiver_once() {
+    let world = World::new();
+    world.endpoint("*").await;
+    for _ in 0..50 {
+        world.publish(Some("e1"), "{}").await.unwrap();
+    }
+    let events = world.queue.take(QueueName::Events);
+    assert_eq!(events.len(), 50);
+    world.deal(QueueName::Events, &events, 1).await;
+    let messages = world.queue.take(WEBHOOK);
+    let at_once: Vec<_> = messages.iter().filter(|message| message.delay.is_zero()).cloned().collect();
+    assert_eq!((messages.len(), at_once.len()), (50, 1));
+    world.queue_again(messages).await;
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), 1);
+}

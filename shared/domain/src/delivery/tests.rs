@@ -20,6 +20,7 @@ fn delivery() -> Delivery {
         attempts: vec![],
         error: None,
         dead_letter: None,
+        claimed_at: None,
         version: 1,
     }
 }
