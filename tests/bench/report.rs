@@ -1,0 +1,51 @@
+//! How the figures are written.
+
+#![allow(clippy::print_stdout, reason = "this is what the benchmark is for")]
+
+use std::time::Duration;
+
+use crate::load::Shape;
+use crate::process::Storage;
+
+/// What one throughput run came to.
+pub(crate) struct Throughput {
+    pub(crate) accepted_per_second: f64,
+    pub(crate) deliveries_per_second: f64,
+    pub(crate) cpu_per_delivery: Duration,
+    pub(crate) peak_memory: u64,
+}
+
+pub(crate) fn heading() {
+    println!(
+        "{:<10} {:<27} {:>10} {:>12} {:>8} {:>13} {:>9}",
+        "data", "case", "accepted/s", "deliveries/s", "of bare", "CPU/delivery", "peak"
+    );
+}
+
+pub(crate) fn throughput(storage: Storage, shape: Shape, run: &Throughput, baseline: f64) {
+    println!(
+        "{:<10} {:<27} {:>10.0} {:>12.0} {:>6.1} % {:>10} us {:>6} MB",
+        storage.name(),
+        shape.name(),
+        run.accepted_per_second,
+        run.deliveries_per_second,
+        run.deliveries_per_second / baseline * 100.0,
+        run.cpu_per_delivery.as_micros(),
+        run.peak_memory / 1_000_000,
+    );
+}
+
+pub(crate) fn latency(storage: Storage, per_second: u32, sorted: Vec<Duration>) {
+    let at = |share: f64| {
+        let index = (sorted.len() as f64 * share).ceil() as usize;
+        sorted[index.saturating_sub(1).min(sorted.len() - 1)].as_secs_f64() * 1000.0
+    };
+    println!(
+        "publish to arrival at {per_second} events/s, {:<9}  p50 {:.2} ms   p95 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
+        storage.name(),
+        at(0.50),
+        at(0.95),
+        at(0.99),
+        at(1.0),
+    );
+}

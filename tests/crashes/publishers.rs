@@ -1,0 +1,108 @@
+//! Publishers that go on while the server is killed and started again under them.
+
+use std::time::{Duration, Instant};
+
+use postrider_tests::random::Random;
+use postrider_tests::tenant::text;
+use postrider_tests::{Client, wait};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How many publish at a time.
+const PUBLISHERS: u64 = 16;
+
+/// The longest pause between two events of one publisher.
+const MOST_PAUSE_MILLIS: u64 = 80;
+
+/// How long one event may take to be acknowledged, restarts included.
+const USUAL: Duration = Duration::from_secs(60);
+
+/// An event that was acknowledged.
+pub(crate) struct Published {
+    pub(crate) id: String,
+    pub(crate) data: Value,
+    /// How often the publisher asked before it was told.
+    pub(crate) tries: u32,
+}
+
+/// Publishers at work.
+pub(crate) struct Publishers {
+    server: watch::Sender<Client>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<Vec<Published>>,
+}
+
+impl Publishers {
+    /// Sets them to work, through a client of the server that runs now.
+    pub(crate) fn start(client: Client, random: &mut Random) -> Self {
+        let (server, now) = watch::channel(client);
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for number in 0..PUBLISHERS {
+            let random = Random::seeded(random.next());
+            tasks.spawn(work(number, now.clone(), stopped.clone(), random));
+        }
+        Self { server, stop, tasks }
+    }
+
+    /// Tells them of another server.
+    pub(crate) fn go_on_with(&self, client: Client) {
+        self.server.send_replace(client);
+    }
+
+    /// Lets them finish the event they are at. Answers what was acknowledged.
+    pub(crate) async fn finish(self) -> Vec<Published> {
+        self.stop.send_replace(true);
+        self.tasks.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+async fn work(
+    number: u64,
+    server: watch::Receiver<Client>,
+    stop: watch::Receiver<bool>,
+    mut random: Random,
+) -> Vec<Published> {
+    let mut published = Vec::new();
+    for count in 0.. {
+        if *stop.borrow() {
+            break;
+        }
+        // Some data is too large for a queue's message.
+        let size = if random.between(0, 40) == 0 { 200_000 } else { 100 };
+        let data = json!({"publisher": number, "count": count, "text": "x".repeat(size)});
+        let mut event = json!({"type": "crash.test", "data": data});
+        // An event without an id of its own cannot be repeated safely: it counts if it is acknowledged.
+        let own_id = random.between(0, 4) != 0;
+        if own_id {
+            event["event_id"] = format!("p{number}-{count}").into();
+        }
+        let (id, tries) = publish(&server, &event.to_string(), own_id).await;
+        published.extend(id.map(|id| Published { id, data, tries }));
+        tokio::time::sleep(Duration::from_millis(random.between(0, MOST_PAUSE_MILLIS))).await;
+    }
+    published
+}
+
+/// Publishes until the event is acknowledged. Answers its id, unless it has none and was not acknowledged at
+/// the first try, and the number of tries.
+async fn publish(server: &watch::Receiver<Client>, event: &str, repeatable: bool) -> (Option<String>, u32) {
+    let begun = Instant::now();
+    for tries in 1.. {
+        let client = server.borrow().clone();
+        let answer = client.try_call(Method::POST, "/v1/events", Some(event.to_owned().into())).await;
+        match answer {
+            Ok(reply) if matches!(reply.status, 200 | 202) => {
+                return (Some(text(&reply.json(), "event_id").to_owned()), tries);
+            }
+            Ok(reply) if reply.status != 503 => panic!("{} {}", reply.status, reply.text()),
+            _ if !repeatable => return (None, tries),
+            // The server is being started again.
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+        assert!(begun.elapsed() < wait::deadline(USUAL), "an event was not acknowledged within {USUAL:?}");
+    }
+    (None, 0)
+}
