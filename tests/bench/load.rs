@@ -170,10 +170,11 @@ pub(crate) async fn paced(
     seconds: u32,
 ) -> Vec<Duration> {
     let body = Bytes::from(json!({ "type": "bench.event", "data": data() }).to_string());
+    let warm = receiver.count() + 50;
     for _ in 0..50 {
         client.post("/v1/events", body.clone()).await;
     }
-    receiver.wait_for(receiver.count(), Duration::from_secs(10)).await;
+    receiver.wait_for(warm, Duration::from_secs(10)).await;
     receiver.remember();
     let before = receiver.count();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);

@@ -37,7 +37,8 @@ const PACE: (u32, u32) = (100, 20);
 #[tokio::main]
 async fn main() {
     let receiver = Arc::new(Receiver::start().await);
-    println!("two cores, 1 KB events, {CONCURRENCY} requests at a time, receiver answers at once\n");
+    let cores = std::thread::available_parallelism().unwrap();
+    println!("{cores} cores, 1 KB events, {CONCURRENCY} requests at a time, receiver answers at once\n");
     // Once before, so that the first measured run finds everything warm.
     load::bare_posts(&receiver, BARE_POSTS / 10, CONCURRENCY).await;
     let baseline = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;

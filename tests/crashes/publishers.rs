@@ -23,6 +23,8 @@ const USUAL: Duration = Duration::from_secs(60);
 pub(crate) struct Published {
     pub(crate) id: String,
     pub(crate) data: Value,
+    /// When it was published for the last time.
+    pub(crate) begun: Instant,
     /// How often the publisher asked before it was told.
     pub(crate) tries: u32,
 }
@@ -79,30 +81,36 @@ async fn work(
         if own_id {
             event["event_id"] = format!("p{number}-{count}").into();
         }
-        let (id, tries) = publish(&server, &event.to_string(), own_id).await;
-        published.extend(id.map(|id| Published { id, data, tries }));
+        if let Some((id, begun, tries)) = publish(&server, &event.to_string(), own_id).await {
+            published.push(Published { id, data, begun, tries });
+        }
         tokio::time::sleep(Duration::from_millis(random.between(0, MOST_PAUSE_MILLIS))).await;
     }
     published
 }
 
-/// Publishes until the event is acknowledged. Answers its id, unless it has none and was not acknowledged at
-/// the first try, and the number of tries.
-async fn publish(server: &watch::Receiver<Client>, event: &str, repeatable: bool) -> (Option<String>, u32) {
-    let begun = Instant::now();
+/// Publishes until the event is acknowledged. Answers its id, when it was published and how often; nothing when
+/// it cannot be repeated and was not acknowledged.
+async fn publish(
+    server: &watch::Receiver<Client>,
+    event: &str,
+    repeatable: bool,
+) -> Option<(String, Instant, u32)> {
+    let first = Instant::now();
     for tries in 1.. {
         let client = server.borrow().clone();
+        let begun = Instant::now();
         let answer = client.try_call(Method::POST, "/v1/events", Some(event.to_owned().into())).await;
         match answer {
             Ok(reply) if matches!(reply.status, 200 | 202) => {
-                return (Some(text(&reply.json(), "event_id").to_owned()), tries);
+                return Some((text(&reply.json(), "event_id").to_owned(), begun, tries));
             }
             Ok(reply) if reply.status != 503 => panic!("{} {}", reply.status, reply.text()),
-            _ if !repeatable => return (None, tries),
+            _ if !repeatable => return None,
             // The server is being started again.
             _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
-        assert!(begun.elapsed() < wait::deadline(USUAL), "an event was not acknowledged within {USUAL:?}");
+        assert!(first.elapsed() < wait::deadline(USUAL), "an event was not acknowledged within {USUAL:?}");
     }
-    (None, 0)
+    None
 }

@@ -2,9 +2,10 @@
 //!
 //! A request may come a second time only if it was in flight at a kill: if it had arrived at the receiver
 //! before the kill, and was not answered yet, or so shortly before that the server cannot have put the answer
-//! on record. That is what [`RECORDING`] allows for: between the receiver's answer and the record lie the
-//! server's reading of the answer and one sync of its disk. That usually takes a few milliseconds, and on a
-//! machine whose disk is busy with something else, now and then most of a second, in which nothing moves.
+//! on record. Between the answer and its record lie the server's reading of it and a sync of its disk: a few
+//! milliseconds, or a second in which nothing moves when the disk is busy with something else. So what counts
+//! is not the time but whether the server got on: once another event was published after the answer and has
+//! arrived, the answer is on record, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use postrider_tests::{Recorded, wait};
 
-/// How long before a kill a request may have been answered and still count as in flight.
-const RECORDING: Duration = Duration::from_millis(1500);
+use crate::publishers::Published;
+
+/// How long the server may take to read an answer, on a processor that is busy with the test.
+const READING: Duration = Duration::from_millis(250);
 
 /// The time within which a server was killed.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +37,8 @@ pub(crate) struct Repeats {
 }
 
 /// Checks every repetition.
-pub(crate) fn explain(requests: Vec<Arc<Recorded>>, kills: &[Kill]) -> Repeats {
+pub(crate) fn explain(requests: Vec<Arc<Recorded>>, published: &[Published], kills: &[Kill]) -> Repeats {
+    let progress = Progress::new(&requests, published);
     let mut repeats = Repeats::default();
     let mut unexplained = Vec::new();
     let mut before: HashMap<String, Arc<Recorded>> = HashMap::new();
@@ -48,7 +52,7 @@ pub(crate) fn explain(requests: Vec<Arc<Recorded>>, kills: &[Kill]) -> Repeats {
             continue;
         }
         repeats.repeated += 1;
-        match kills.iter().filter_map(|kill| in_flight(&earlier, &request, *kill)).min() {
+        match kills.iter().filter_map(|kill| in_flight(&earlier, &request, *kill, &progress)).min() {
             Some(unrecorded) => repeats.longest = repeats.longest.max(unrecorded),
             None => unexplained.push(describe(&earlier, &request, kills)),
         }
@@ -62,6 +66,35 @@ pub(crate) fn explain(requests: Vec<Arc<Recorded>>, kills: &[Kill]) -> Repeats {
         unexplained[..unexplained.len().min(5)].join("\n"),
     );
     repeats
+}
+
+/// Events that were published once, as far as they got: when, and when they arrived first.
+struct Progress(Vec<(Instant, Instant)>);
+
+impl Progress {
+    fn new(requests: &[Arc<Recorded>], published: &[Published]) -> Self {
+        let mut arrived = HashMap::new();
+        for request in requests {
+            arrived.entry(request.webhook_id()).or_insert(request.arrived);
+        }
+        let once = published.iter().filter(|event| event.tries == 1);
+        Self(once.filter_map(|event| Some((event.begun, *arrived.get(&*event.id)?))).collect())
+    }
+
+    /// Whether the server took an event from its publisher to the receiver between two moments.
+    fn between(&self, begin: Instant, end: Instant) -> bool {
+        self.0.iter().any(|(published, arrived)| *published >= begin && *arrived <= end)
+    }
+}
+
+/// Whether a request was in flight at a kill and repeated after it: the time from its answer to the kill.
+fn in_flight(earlier: &Recorded, later: &Recorded, kill: Kill, progress: &Progress) -> Option<Duration> {
+    if earlier.arrived > kill.ended || later.arrived < kill.begun {
+        return None;
+    }
+    let Some(answered) = earlier.answered() else { return Some(Duration::ZERO) };
+    let recorded = progress.between(answered + wait::deadline(READING), kill.begun);
+    (!recorded).then(|| kill.begun.saturating_duration_since(answered))
 }
 
 /// When a request came, was answered and was repeated, from the first kill after it came, in milliseconds.
@@ -80,13 +113,4 @@ fn describe(earlier: &Recorded, later: &Recorded, kills: &[Kill]) -> String {
         millis(earlier.arrived),
         millis(later.arrived),
     )
-}
-
-/// Whether a request was in flight at a kill and repeated after it: the time from its answer to the kill.
-fn in_flight(earlier: &Recorded, later: &Recorded, kill: Kill) -> Option<Duration> {
-    if earlier.arrived > kill.ended || later.arrived < kill.begun {
-        return None;
-    }
-    let unrecorded = earlier.answered().map_or(Duration::ZERO, |at| kill.begun.saturating_duration_since(at));
-    (unrecorded <= wait::deadline(RECORDING)).then_some(unrecorded)
 }
