@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::event::Audience;
-use postrider_domain::{
-    ChannelKind, Delivery, DeliveryId, DeliveryStatus, EndpointId, Event, Pattern, TenantId,
-};
+use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, TenantId};
 
 use crate::cache::TimedCache;
 use crate::messages::{
@@ -197,25 +195,7 @@ impl FanOut {
         target: &Target,
     ) -> Result<Option<DeliverMessage>, TableError> {
         let now = self.clock.now();
-        let delivery = Delivery {
-            id: DeliveryId::derive(event.accepted_at, &event.id, endpoint),
-            tenant: event.tenant.clone(),
-            event_id: event.id.clone(),
-            event_type: event.event_type.clone(),
-            channel: target.channel,
-            status: DeliveryStatus::Pending,
-            attempt_count: 0,
-            spent_before: 0,
-            max_attempts: target.max_attempts,
-            next_attempt_at: Some(now),
-            created_at: now,
-            delivered_at: None,
-            attempts: Vec::new(),
-            error: None,
-            dead_letter: None,
-            claimed_at: None,
-            version: 1,
-        };
+        let delivery = Delivery::new(event, endpoint, target.channel, target.max_attempts, now);
         let message = |created_at| {
             DeliverMessage::first(&event.tenant, endpoint, target.endpoint_version, created_at, wire.clone())
         };

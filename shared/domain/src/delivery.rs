@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::outcome::FailureReason;
 use crate::{
-    ChannelKind, DeadLetterId, DeliveryId, EndpointId, EventId, EventType, Outcome, TenantId, Timestamp,
-    Verdict,
+    ChannelKind, DeadLetterId, DeliveryId, EndpointId, Event, EventId, EventType, Outcome, TenantId,
+    Timestamp, Verdict,
 };
 
 /// How many attempts are kept in full: the first and the latest ones.
@@ -160,6 +160,35 @@ pub struct Delivery {
 pub struct AlreadyRecorded(pub u32);
 
 impl Delivery {
+    /// A delivery of an event that is created at `created_at` and due at once.
+    pub fn new(
+        event: &Event,
+        endpoint: EndpointId,
+        channel: ChannelKind,
+        max_attempts: u32,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: DeliveryId::derive(event.accepted_at, &event.id, endpoint),
+            tenant: event.tenant.clone(),
+            event_id: event.id.clone(),
+            event_type: event.event_type.clone(),
+            channel,
+            status: DeliveryStatus::Pending,
+            attempt_count: 0,
+            spent_before: 0,
+            max_attempts,
+            next_attempt_at: Some(created_at),
+            created_at,
+            delivered_at: None,
+            attempts: Vec::new(),
+            error: None,
+            dead_letter: None,
+            claimed_at: None,
+            version: 1,
+        }
+    }
+
     /// The endpoint it is for.
     pub const fn endpoint(&self) -> EndpointId {
         self.id.endpoint()

@@ -15,8 +15,7 @@ use futures::future::join_all;
 use postrider_domain::endpoint::MAX_TIMEOUT;
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{
-    Attempt, ChannelKind, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Timestamp,
-    Verdict,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Timestamp, Verdict,
 };
 
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
@@ -140,7 +139,9 @@ impl Deliver {
     async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
         let message = &job.message;
         if message.attempt == 1 && receive_count == 1 && !message.recheck {
-            return Ok(Some(first_state(job, self.endpoints.channel())));
+            // What fan-out created follows from its message.
+            let (endpoint, created_at) = (job.delivery_id.endpoint(), message.created_at());
+            return Ok(Some(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at)));
         }
         for _ in 0..SAVE_TRIES {
             let Some(mut delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
@@ -298,30 +299,6 @@ impl Deliver {
         let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
         let channel = self.endpoints.channel();
         Ok(send_all(&*self.queue, QueueName::Channel(channel), vec![message]).await?)
-    }
-}
-
-/// What fan-out created, known from its message.
-fn first_state(job: &Job, channel: ChannelKind) -> Delivery {
-    let created_at = job.message.created_at();
-    Delivery {
-        id: job.delivery_id,
-        tenant: job.event.tenant.clone(),
-        event_id: job.event.id.clone(),
-        event_type: job.event.event_type.clone(),
-        channel,
-        status: DeliveryStatus::Pending,
-        attempt_count: 0,
-        spent_before: 0,
-        max_attempts: 0,
-        next_attempt_at: Some(created_at),
-        created_at,
-        delivered_at: None,
-        attempts: Vec::new(),
-        error: None,
-        dead_letter: None,
-        claimed_at: None,
-        version: 1,
     }
 }
 

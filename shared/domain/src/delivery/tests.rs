@@ -1,28 +1,19 @@
 use super::*;
 
 fn delivery() -> Delivery {
-    let event_id: EventId = "e1".parse().unwrap();
-    let endpoint: EndpointId = "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap();
-    let created_at = Timestamp::from_millis(1_000);
-    Delivery {
-        id: DeliveryId::derive(created_at, &event_id, endpoint),
+    let event = Event {
         tenant: "acme".parse().unwrap(),
-        event_id,
+        id: "e1".parse().unwrap(),
         event_type: "a.b".parse().unwrap(),
-        channel: ChannelKind::Webhook,
-        status: DeliveryStatus::Pending,
-        attempt_count: 0,
-        spent_before: 0,
-        max_attempts: 5,
-        next_attempt_at: Some(created_at),
-        created_at,
-        delivered_at: None,
-        attempts: vec![],
-        error: None,
-        dead_letter: None,
-        claimed_at: None,
-        version: 1,
-    }
+        accepted_at: Timestamp::from_millis(1_000),
+        occurred_at: None,
+        source: None,
+        correlation_id: None,
+        tags: vec![],
+        audience: crate::event::Audience::Subscribers,
+    };
+    let endpoint = "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap();
+    Delivery::new(&event, endpoint, ChannelKind::Webhook, 5, event.accepted_at)
 }
 
 fn attempt(number: u32, outcome: Outcome) -> Attempt {
