@@ -121,6 +121,8 @@ impl Channel for Shared {
 impl Destination for Shared {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         self.0.calls.lock().unwrap().push(job.event.id.to_string());
+        // A receiver takes its time, in which others are at work.
+        tokio::task::yield_now().await;
         let outcome = self.0.answers.lock().unwrap().pop_front().unwrap_or(Outcome::Delivered);
         let error = (outcome != Outcome::Delivered).then(|| "told to fail".to_owned());
         AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after: None }
