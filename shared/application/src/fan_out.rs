@@ -31,9 +31,10 @@ pub const CHUNK: usize = 250;
 /// How many deliveries are created at a time.
 const PARALLEL: usize = 32;
 
-/// How long the message of a delivery that exists already is held back when its event was published again.
-/// Most likely the first message is on its way, and then there is nothing left to do for the second.
-const GRACE: Duration = Duration::from_secs(60);
+/// For how long after a delivery was created its first message is taken to be on its way. A second one, after a
+/// crash or when the event was published again, is held back for as long: most likely there will be nothing
+/// left to do for it.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
 /// not freshness.
@@ -149,8 +150,7 @@ impl FanOut {
         let chunk: Vec<_> = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
         let last = chunk.last().map(|(id, _)| *id);
-        let hold_back = if message.repeated { GRACE } else { Duration::ZERO };
-        self.deliver_to(&event, &message.event, chunk, hold_back).await?;
+        self.deliver_to(&event, &message.event, chunk).await?;
         if let (true, Some(last)) = (goes_on, last) {
             let body = EventsMessage::FanOut(Box::new(message.going_on(last))).write();
             let next = OutgoingMessage { body, delay: Duration::ZERO, group: tenant.to_string() };
@@ -165,7 +165,6 @@ impl FanOut {
         event: &Event,
         wire: &WireEvent,
         targets: Vec<(EndpointId, Target)>,
-        hold_back: Duration,
     ) -> Result<(), FanOutError> {
         let created = targets.into_iter().map(|(endpoint, target)| async move {
             let channel = target.channel;
@@ -174,9 +173,8 @@ impl FanOut {
         });
         let messages: Vec<_> = stream::iter(created).buffered(PARALLEL).try_collect().await?;
         let mut by_channel: HashMap<ChannelKind, Vec<OutgoingMessage>> = HashMap::new();
-        for (channel, message) in messages.into_iter().flatten() {
+        for (channel, (message, delay)) in messages.into_iter().flatten() {
             let group = event.tenant.to_string();
-            let delay = if message.recheck { hold_back } else { Duration::ZERO };
             let body = ChannelMessage::Deliver(Box::new(message)).write();
             by_channel.entry(channel).or_default().push(OutgoingMessage { body, delay, group });
         }
@@ -186,23 +184,25 @@ impl FanOut {
         Ok(())
     }
 
-    /// Creates one delivery. Answers the message to send, unless the delivery is beyond its first attempt.
+    /// Creates one delivery. Answers the message to send and its delay, unless the delivery is beyond its
+    /// first attempt.
     async fn create(
         &self,
         event: &Event,
         wire: &WireEvent,
         endpoint: EndpointId,
         target: &Target,
-    ) -> Result<Option<DeliverMessage>, TableError> {
+    ) -> Result<Option<(DeliverMessage, Duration)>, TableError> {
         let now = self.clock.now();
         let delivery = Delivery::new(event, endpoint, target.channel, target.max_attempts, now);
         let message = |created_at| {
             DeliverMessage::first(&event.tenant, endpoint, target.endpoint_version, created_at, wire.clone())
         };
         Ok(match self.deliveries.create(&delivery).await? {
-            Created::New => Some(message(now)),
+            Created::New => Some((message(now), Duration::ZERO)),
             Created::Existing(existing) if existing.attempt_count == 0 && existing.status.is_waiting() => {
-                Some(message(existing.created_at).rechecked())
+                let held_back = GRACE.saturating_sub(now.since(existing.created_at));
+                Some((message(existing.created_at).rechecked(), held_back))
             }
             Created::Existing(_) => None,
         })

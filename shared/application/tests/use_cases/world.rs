@@ -279,11 +279,15 @@ impl World {
         for _ in 0..100 {
             let mut idle = true;
             for queue in QueueName::all() {
-                let messages = self.queue.take(queue);
-                let wait = messages.iter().map(|message| message.delay).max().unwrap_or_default();
+                let mut messages = self.queue.take(queue);
                 idle &= messages.is_empty();
-                self.clock.forward(wait);
-                assert_eq!(self.deal(queue, &messages, 1).await, 0, "{queue}");
+                messages.sort_by_key(|message| message.delay);
+                let mut waited = Duration::ZERO;
+                for due_together in messages.chunk_by(|one, next| one.delay == next.delay) {
+                    self.clock.forward(due_together[0].delay - waited);
+                    waited = due_together[0].delay;
+                    assert_eq!(self.deal(queue, due_together, 1).await, 0, "{queue}");
+                }
             }
             if idle {
                 return;
