@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Kind, Problem};
@@ -18,6 +18,9 @@ pub(crate) const MAX_BODY_BYTES: usize = 128 * 1024;
 
 /// How much of a message about a body is shown.
 const SHOWN_CHARACTERS: usize = 300;
+
+/// How many bytes of a body that is too large are read before the connection is closed.
+const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// The bytes of a JSON body of at most `LIMIT` bytes. What is read from them may borrow from them.
 pub(crate) struct JsonBody<const LIMIT: usize = MAX_BODY_BYTES>(pub(crate) Bytes);
@@ -34,10 +37,7 @@ impl<S: Sync, const LIMIT: usize> FromRequest<S> for JsonBody<LIMIT> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        if announced(&parts.headers).is_some_and(|length| length > LIMIT) {
-            return Err(Problem::too_large(LIMIT));
-        }
-        let bytes = collect(body, LIMIT).await?;
+        let bytes = collect(body, announced(&parts.headers), LIMIT).await?;
         if !bytes.is_empty() && !is_json(&parts.headers) {
             let detail = "send the body as JSON, with the header 'Content-Type: application/json'";
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
@@ -50,16 +50,24 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        let too_large =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-        if too_large {
-            Problem::too_large(limit)
-        } else {
-            Problem::new(Kind::BadRequest, "the body broke off before its end")
+/// Reads a body. What is beyond the limit is read too, up to a bound, and thrown away: a connection that is
+/// closed while the client still sends would take the answer with it.
+async fn collect(body: Body, announced: Option<usize>, limit: usize) -> Result<Bytes, Problem> {
+    let too_large = announced.is_some_and(|length| length > limit);
+    let mut kept = Vec::with_capacity(if too_large { 0 } else { announced.unwrap_or_default() });
+    let (mut size, mut chunks) = (0, body.into_data_stream());
+    while let Some(chunk) = chunks.next().await {
+        let broken = |_| Problem::new(Kind::BadRequest, "the body broke off before its end");
+        let chunk = chunk.map_err(broken)?;
+        size += chunk.len();
+        if size > DISCARDED_BYTES {
+            break;
         }
-    })
+        if size <= limit && !too_large {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    if too_large || size > limit { Err(Problem::too_large(limit)) } else { Ok(kept.into()) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

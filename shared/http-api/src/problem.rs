@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use postrider_application::access::{AuthError, KeyError};
@@ -173,6 +173,8 @@ impl IntoResponse for Problem {
         match self.kind {
             Kind::Unauthorized => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Kind::Unavailable => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            // The rest of the body may be on its way: nothing else can follow on this connection.
+            Kind::TooLarge => headers.insert(CONNECTION, HeaderValue::from_static("close")),
             _ => None,
         };
         response

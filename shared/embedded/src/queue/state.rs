@@ -88,8 +88,11 @@ impl State {
         self.messages.insert(message.id, message);
     }
 
-    /// Puts back a message that the log kept.
+    /// Puts back a message that the log kept. Whoever was dealing with it has ended, so it is visible at once.
     pub(super) fn restore(&mut self, mut message: Message, now: Timestamp) {
+        if message.receive_count > 0 {
+            message.visible_at = message.visible_at.min(now);
+        }
         message.perhaps_received = message.visible_at <= now;
         self.insert(message);
     }

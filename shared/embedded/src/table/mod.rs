@@ -11,20 +11,13 @@ use async_trait::async_trait;
 use dynoxide::{Database, DynoxideError};
 use postrider_application::ports::table::{Item, Key, Page, Put, Query, Table, TableError, TableName, Write};
 
-use self::writer::Writer;
+use self::writer::{Commit, Writer};
 use crate::OpenError;
 
 /// DynamoDB's tables in one process.
 pub struct EmbeddedTable {
     reader: Database,
-    writes: Writes,
-}
-
-enum Writes {
-    /// In memory, a write is over before handing it to another thread would be.
-    Direct,
-    /// On a file, concurrent writes share a commit.
-    Gathered(Writer),
+    writer: Writer,
 }
 
 impl EmbeddedTable {
@@ -35,7 +28,7 @@ impl EmbeddedTable {
     pub fn in_memory() -> Result<Self, OpenError> {
         let database = Database::memory().map_err(open_error)?;
         schema::create_missing(&database).map_err(open_error)?;
-        Ok(Self { reader: database, writes: Writes::Direct })
+        Ok(Self { reader: database.clone(), writer: Writer::start(database, Commit::Each)? })
     }
 
     /// Tables in a file, which is made where it is missing.
@@ -48,7 +41,7 @@ impl EmbeddedTable {
         schema::create_missing(&database).map_err(open_error)?;
         // A second connection, so that reads do not wait for commits to be synced.
         let reader = Database::new(&name).map_err(open_error)?;
-        Ok(Self { reader, writes: Writes::Gathered(Writer::start(database)?) })
+        Ok(Self { reader, writer: Writer::start(database, Commit::Gathered)? })
     }
 
     /// Removes what has expired, as DynamoDB's TTL does. Answers how many items that were.
@@ -56,10 +49,7 @@ impl EmbeddedTable {
     /// # Errors
     /// When the tables cannot be written.
     pub async fn remove_expired(&self) -> Result<usize, TableError> {
-        let database = match &self.writes {
-            Writes::Direct => self.reader.clone(),
-            Writes::Gathered(writer) => writer.database().clone(),
-        };
+        let database = self.writer.database().clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
         let unavailable = |source| TableError::Unavailable { table: TableName::Ledger, source };
         match swept {
@@ -101,17 +91,11 @@ impl Table for EmbeddedTable {
     }
 
     async fn put(&self, put: Put) -> Result<(), TableError> {
-        match &self.writes {
-            Writes::Direct => writer::put_alone(&self.reader, put),
-            Writes::Gathered(writer) => writer.put(put).await,
-        }
+        self.writer.put(put).await
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<(), TableError> {
-        match &self.writes {
-            Writes::Direct => writer::transact_alone(&self.reader, writes),
-            Writes::Gathered(writer) => writer.transact(writes).await,
-        }
+        self.writer.transact(writes).await
     }
 
     async fn query(&self, query: Query) -> Result<Page, TableError> {

@@ -1,7 +1,8 @@
-//! The thread that writes to a file, and gathers what waits into one commit.
+//! The thread that writes: one, because the database takes one writer at a time, and what it touches stays in
+//! one core's caches.
 //!
-//! A commit is synced to the disk, which takes far longer than the writes in it. So while one commit is under
-//! way the next writes gather, and go together in one transaction. When a condition in it fails, the
+//! On a file, a commit is synced to the disk, which takes far longer than the writes in it. So while one commit
+//! is under way the next writes gather, and go together in one transaction. When a condition in it fails, the
 //! transaction changes nothing: the writes whose condition failed are answered, and the others go again.
 
 use std::collections::{HashSet, VecDeque};
@@ -25,6 +26,15 @@ enum Job {
     Transact(Vec<Write>, Reply),
 }
 
+/// How writes are committed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// Each by itself: in memory, a commit costs nothing.
+    Each,
+    /// Those that wait together.
+    Gathered,
+}
+
 /// Sends writes to the thread.
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
@@ -32,12 +42,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(database: Database) -> Result<Self, OpenError> {
+    pub(super) fn start(database: Database, commit: Commit) -> Result<Self, OpenError> {
         let (jobs, received) = mpsc::unbounded_channel();
         let worker = database.clone();
         let thread = thread::Builder::new().name("table-writer".to_owned());
         thread
-            .spawn(move || write_all(&worker, received))
+            .spawn(move || write_all(&worker, commit, received))
             .map_err(|error| OpenError::Table(error.to_string()))?;
         Ok(Self { jobs, database })
     }
@@ -77,7 +87,7 @@ fn answer(reply: Reply, result: Result<(), TableError>) {
     drop(reply.send(result));
 }
 
-fn write_all(database: &Database, mut jobs: mpsc::UnboundedReceiver<Job>) {
+fn write_all(database: &Database, commit: Commit, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let mut waiting: VecDeque<(Put, Reply)> = VecDeque::new();
     loop {
         let mut next = if waiting.is_empty() { jobs.blocking_recv() } else { jobs.try_recv().ok() };
@@ -93,7 +103,10 @@ fn write_all(database: &Database, mut jobs: mpsc::UnboundedReceiver<Job>) {
             next = if waiting.len() < GATHERED { jobs.try_recv().ok() } else { None };
         }
         let group = take_group(&mut waiting);
-        write_group(database, group);
+        match commit {
+            Commit::Gathered => write_group(database, group),
+            Commit::Each => write_each(database, group),
+        }
         for (writes, reply) in transactions {
             answer(reply, transact_alone(database, writes));
         }
@@ -152,17 +165,18 @@ fn write_group(database: &Database, mut group: Vec<(Put, Reply)>) {
         }
     }
     // What cannot go together goes alone, so that one bad write does not fail the others.
+    write_each(database, group);
+}
+
+fn write_each(database: &Database, group: Vec<(Put, Reply)>) {
     for (put, reply) in group {
-        answer(reply, put_alone(database, put));
+        let table = put.table;
+        let result = database.put_item(requests::put(put));
+        answer(reply, result.map(|_| ()).map_err(|error| convert::error(table, error)));
     }
 }
 
-pub(super) fn put_alone(database: &Database, put: Put) -> Result<(), TableError> {
-    let table = put.table;
-    database.put_item(requests::put(put)).map(|_| ()).map_err(|error| convert::error(table, error))
-}
-
-pub(super) fn transact_alone(database: &Database, writes: Vec<Write>) -> Result<(), TableError> {
+fn transact_alone(database: &Database, writes: Vec<Write>) -> Result<(), TableError> {
     let table = table_of(&writes);
     let actions = writes.into_iter().map(|write| requests::action(write, false)).collect();
     let request =
