@@ -187,6 +187,8 @@ impl Deliver {
             delivery.cancel("the endpoint was deleted");
             return self.set_aside(delivery).await;
         };
+        // Also for a delivery that is parked before its first attempt, whose message does not say.
+        delivery.max_attempts = open.endpoint.retry.max_attempts;
         if open.endpoint.status != EndpointStatus::Active {
             delivery.park(format!("the endpoint is {}", open.endpoint.status));
             return self.set_aside(delivery).await;
@@ -205,7 +207,6 @@ impl Deliver {
             ended_at,
             self.entropy.unit(),
         );
-        delivery.max_attempts = policy.max_attempts;
         let attempt = Attempt {
             number: delivery.attempt_count + 1,
             started_at,

@@ -25,6 +25,7 @@ async fn deliveries_are_parked_and_all_of_them_go_on_in_order() {
     let list = world.deliveries.list_open(&world.tenant, &parked, page).await.unwrap();
     assert_eq!(list.items.len(), 100);
     assert_eq!(list.items[0].error.as_deref(), Some("the endpoint is paused"));
+    assert_eq!(list.items[0].max_attempts, 5);
 
     world.status.set(&world.tenant, endpoint, EndpointStatus::Active).await.unwrap();
     world.settle().await;

@@ -102,10 +102,9 @@ fn write_all(database: &Database, commit: Commit, mut jobs: mpsc::UnboundedRecei
             }
             next = if waiting.len() < GATHERED { jobs.try_recv().ok() } else { None };
         }
-        let group = take_group(&mut waiting);
         match commit {
-            Commit::Gathered => write_group(database, group),
-            Commit::Each => write_each(database, group),
+            Commit::Gathered => write_group(database, take_group(&mut waiting)),
+            Commit::Each => write_each(database, waiting.drain(..)),
         }
         for (writes, reply) in transactions {
             answer(reply, transact_alone(database, writes));
@@ -168,8 +167,8 @@ fn write_group(database: &Database, mut group: Vec<(Put, Reply)>) {
     write_each(database, group);
 }
 
-fn write_each(database: &Database, group: Vec<(Put, Reply)>) {
-    for (put, reply) in group {
+fn write_each(database: &Database, puts: impl IntoIterator<Item = (Put, Reply)>) {
+    for (put, reply) in puts {
         let table = put.table;
         let result = database.put_item(requests::put(put));
         answer(reply, result.map(|_| ()).map_err(|error| convert::error(table, error)));
