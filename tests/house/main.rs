@@ -10,13 +10,16 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each package of this workspace may depend on, tests aside (DESIGN, "Layout").
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("postrider-domain", &[]),
     ("postrider-application", &["postrider-domain"]),
     ("postrider-outbound", &["postrider-application"]),
     ("postrider-channels", &["postrider-domain", "postrider-application"]),
     ("postrider-embedded", &["postrider-domain", "postrider-application"]),
     ("postrider-http-api", &["postrider-domain", "postrider-application"]),
+    ("postrider-aws", &["postrider-domain", "postrider-application"]),
+    ("postrider-lambda-kit", &["postrider-domain", "postrider-application", "postrider-aws"]),
+    ("postrider-testkit", &["postrider-domain", "postrider-application"]),
     (
         "postrider",
         &[
