@@ -1,0 +1,307 @@
+//! From an accepted event to one delivery, and one message, for each endpoint that asked for it.
+//!
+//! Deliveries are created under keys that follow from the event and the endpoint, on the condition that they
+//! are not there, before their messages are sent. So a repetition, after a crash anywhere or of a message
+//! that came twice, finds the deliveries and sends only what may be missing, marked to be checked.
+
+mod targets;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
+use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, TenantId};
+
+use self::targets::Target;
+use crate::cache::TimedCache;
+use crate::messages::{
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError, ReleaseMessage, WireEvent,
+};
+use crate::ports::queue::failure;
+use crate::ports::{
+    BlobError, Blobs, Clock, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord, TableError,
+};
+use crate::release::{Release, ReleaseError};
+use crate::stores::deliveries::Created;
+use crate::stores::endpoints::Subscriber;
+use crate::stores::{Deliveries, Endpoints};
+
+/// How many deliveries one message makes before it hands on to the next.
+pub const CHUNK: usize = 250;
+
+/// How many deliveries of a batch are created at a time.
+const PARALLEL: usize = 64;
+
+/// After how many deliveries their messages are sent, without waiting for the rest of the batch. A multiple of
+/// the 10 that SQS takes in one request; it bounds what is in memory, and how long an event waits for others.
+const SENT_TOGETHER: usize = 50;
+
+/// How many portions of messages are sent at a time.
+const SENDS: usize = 4;
+
+/// For how long after a delivery was created its first message is taken to be on its way. A second one, after a
+/// crash or when the event was published again, is held back for as long: most likely there will be nothing
+/// left to do for it.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
+/// not freshness.
+const CACHED: Duration = Duration::from_secs(600);
+
+/// A message could not be dealt with; it comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum FanOutError {
+    /// The message cannot be read.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The table failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The store of large payloads failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// Parked deliveries could not be released.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+}
+
+/// Matches events with subscriptions.
+pub struct FanOut {
+    endpoints: Endpoints,
+    deliveries: Deliveries,
+    queue: Arc<dyn Queue>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn Clock>,
+    release: Release,
+    subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
+}
+
+/// What one message of the queue `events` asks for: the next endpoints of an event.
+struct Part {
+    event: Event,
+    message: FanOutMessage,
+    targets: Vec<(EndpointId, Target)>,
+    /// Whether there are endpoints after these.
+    goes_on: bool,
+}
+
+/// What became of one delivery of a part: the message to send, if it needs one.
+type Made = (usize, Result<Option<(ChannelKind, OutgoingMessage)>, TableError>);
+
+impl FanOut {
+    /// A fan-out over these stores.
+    pub fn new(
+        endpoints: Endpoints,
+        deliveries: Deliveries,
+        queue: Arc<dyn Queue>,
+        blobs: Arc<dyn Blobs>,
+        clock: Arc<dyn Clock>,
+        release: Release,
+    ) -> Self {
+        let subscribers = TimedCache::new(10_000, CACHED);
+        Self { endpoints, deliveries, queue, blobs, clock, release, subscribers }
+    }
+
+    /// Deals with a batch of the queue `events`. Answers the ids of the messages that must come again.
+    pub async fn handle(&self, records: Vec<QueueRecord>) -> Vec<String> {
+        let (mut events, mut releases, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, record) in records.iter().enumerate() {
+            match EventsMessage::read(&record.body) {
+                Ok(EventsMessage::FanOut(message)) => events.push((index, *message)),
+                Ok(EventsMessage::Release(message)) => releases.push((index, message)),
+                Err(error) => results.push((index, Err(error.into()))),
+            }
+        }
+        let (events, releases) = futures::join!(self.fan_out(events), self.release_all(releases));
+        let results = results.into_iter().chain(events).chain(releases);
+        results.filter_map(|(index, result)| failure(&records[index], result)).collect()
+    }
+
+    async fn release_all(&self, messages: Vec<(usize, ReleaseMessage)>) -> Vec<Indexed> {
+        let released = messages.into_iter().map(|(index, message)| async move {
+            (index, self.release.handle(&message).await.map_err(FanOutError::from))
+        });
+        join_all(released).await
+    }
+
+    /// Deals with the events of a batch together, so that their messages share requests. Each event succeeds or
+    /// fails by itself.
+    async fn fan_out(&self, messages: Vec<(usize, FanOutMessage)>) -> Vec<Indexed> {
+        let versions = self.versions(messages.iter().map(|(_, message)| message)).await;
+        let planned = messages.into_iter().map(|(index, message)| {
+            let versions = &versions;
+            async move { (index, self.plan(message, versions).await) }
+        });
+        let (mut parts, mut indexes, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, planned) in join_all(planned).await {
+            match planned {
+                Ok(part) => {
+                    parts.push(part);
+                    indexes.push(index);
+                }
+                Err(error) => results.push((index, Err(error))),
+            }
+        }
+        let mut failures = self.deliver(&parts).await;
+        failures.extend(self.go_on(&parts, &failures).await);
+        results.extend(indexes.into_iter().enumerate().map(|(part, index)| match failures.remove(&part) {
+            Some(error) => (index, Err(error)),
+            None => (index, Ok(())),
+        }));
+        results
+    }
+
+    /// The present versions of the tenants in a batch: one read for each tenant, not for each event. A tenant
+    /// whose version cannot be read is left out and asked for again by its own messages.
+    async fn versions(&self, messages: impl Iterator<Item = &FanOutMessage>) -> HashMap<TenantId, u64> {
+        let tenants: HashSet<TenantId> = messages.filter_map(|message| message.tenant().ok()).collect();
+        let asked = tenants.into_iter().map(|tenant| async move {
+            let version = self.endpoints.version(&tenant).await.ok()?;
+            Some((tenant, version))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Finds the endpoints that a message is about.
+    async fn plan(
+        &self,
+        message: FanOutMessage,
+        versions: &HashMap<TenantId, u64>,
+    ) -> Result<Part, FanOutError> {
+        let tenant = message.tenant()?;
+        let after = message.after()?;
+        let (event, payload) = message.event.clone().read(&tenant)?;
+        let version = match versions.get(&tenant) {
+            Some(version) => *version,
+            None => self.endpoints.version(&tenant).await?,
+        };
+        let targets = self.targets(&event, &payload, version).await?;
+        let is_wanted = |id: &EndpointId| {
+            after.is_none_or(|after| *id > after)
+                && !(message.repeated && id.ulid().timestamp_ms() > event.accepted_at.as_millis())
+        };
+        let mut wanted = targets.into_iter().filter(|(id, _)| is_wanted(id));
+        let targets = wanted.by_ref().take(CHUNK).collect();
+        let goes_on = wanted.next().is_some();
+        Ok(Part { event, message, targets, goes_on })
+    }
+
+    /// Creates the deliveries, and sends their messages as soon as enough of them are there. Answers the first
+    /// failure of each part that had one.
+    async fn deliver(&self, parts: &[Part]) -> HashMap<usize, FanOutError> {
+        let has_failed: Vec<_> = parts.iter().map(|_| AtomicBool::new(false)).collect();
+        let has_failed = &has_failed;
+        let created = in_turns(parts).map(|(index, (endpoint, target))| async move {
+            // What is left of a part comes again as a whole.
+            if has_failed[index].load(Ordering::Relaxed) {
+                return (index, Ok(None));
+            }
+            let created = self.create(&parts[index], *endpoint, target).await;
+            has_failed[index].fetch_or(created.is_err(), Ordering::Relaxed);
+            (index, created)
+        });
+        let sent = stream::iter(created)
+            .buffered(PARALLEL)
+            .chunks(SENT_TOGETHER)
+            .map(|made| self.send(made))
+            .buffered(SENDS);
+        let mut failures = HashMap::new();
+        for (index, error) in sent.collect::<Vec<_>>().await.into_iter().flatten() {
+            failures.entry(index).or_insert(error);
+        }
+        failures
+    }
+
+    /// Sends messages, those of each channel together. Answers the failures by part.
+    async fn send(&self, made: Vec<Made>) -> Vec<(usize, FanOutError)> {
+        let mut failures = Vec::new();
+        let mut channels: HashMap<ChannelKind, (Vec<usize>, Vec<OutgoingMessage>)> = HashMap::new();
+        for (index, made) in made {
+            match made {
+                Ok(Some((channel, message))) => {
+                    let (indexes, messages) = channels.entry(channel).or_default();
+                    indexes.push(index);
+                    messages.push(message);
+                }
+                Ok(None) => {}
+                Err(error) => failures.push((index, error.into())),
+            }
+        }
+        let sent = channels.into_iter().map(|(channel, (indexes, messages))| async move {
+            let results = self.queue.send(QueueName::Channel(channel), messages).await;
+            failed(indexes, results)
+        });
+        failures.extend(join_all(sent).await.into_iter().flatten());
+        failures
+    }
+
+    /// Hands the rest of an event's endpoints to the next message, once all of this part are taken care of.
+    async fn go_on(
+        &self,
+        parts: &[Part],
+        failures: &HashMap<usize, FanOutError>,
+    ) -> Vec<(usize, FanOutError)> {
+        let (mut indexes, mut messages) = (Vec::new(), Vec::new());
+        for (index, part) in parts.iter().enumerate().filter(|(index, _)| !failures.contains_key(index)) {
+            let Some((last, _)) = part.targets.last().filter(|_| part.goes_on) else { continue };
+            let body = EventsMessage::FanOut(Box::new(part.message.clone().going_on(*last))).write();
+            let group = part.event.tenant.to_string();
+            messages.push(OutgoingMessage { body, delay: Duration::ZERO, group });
+            indexes.push(index);
+        }
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        failed(indexes, self.queue.send(QueueName::Events, messages).await)
+    }
+
+    /// Creates one delivery. Answers the message to send, unless the delivery is beyond its first attempt.
+    async fn create(
+        &self,
+        part: &Part,
+        endpoint: EndpointId,
+        target: &Target,
+    ) -> Result<Option<(ChannelKind, OutgoingMessage)>, TableError> {
+        let now = self.clock.now();
+        let event = &part.event;
+        let delivery = Delivery::new(event, endpoint, target.channel, target.max_attempts, now);
+        let message = |created_at| {
+            let wire: WireEvent = part.message.event.clone();
+            DeliverMessage::first(&event.tenant, endpoint, target.endpoint_version, created_at, wire)
+        };
+        let (message, delay) = match self.deliveries.create(&delivery).await? {
+            Created::New => (message(now), Duration::ZERO),
+            Created::Existing(existing) if existing.attempt_count == 0 && existing.status.is_waiting() => {
+                let held_back = GRACE.saturating_sub(now.since(existing.created_at));
+                (message(existing.created_at).rechecked(), held_back)
+            }
+            Created::Existing(_) => return Ok(None),
+        };
+        let body = ChannelMessage::Deliver(Box::new(message)).write();
+        let group = event.tenant.to_string();
+        Ok(Some((target.channel, OutgoingMessage { body, delay, group })))
+    }
+}
+
+type Indexed = (usize, Result<(), FanOutError>);
+
+/// The endpoints of all parts, the first of each before the second of any: an event for a few endpoints does
+/// not wait for one for thousands in the same batch.
+fn in_turns(parts: &[Part]) -> impl Iterator<Item = (usize, &(EndpointId, Target))> {
+    let turns = parts.iter().map(|part| part.targets.len()).max().unwrap_or(0);
+    let turn =
+        |turn| parts.iter().enumerate().filter_map(move |(i, part)| Some((i, part.targets.get(turn)?)));
+    (0..turns).flat_map(turn)
+}
+
+/// The failures among the results of sending, by part.
+fn failed(indexes: Vec<usize>, results: Vec<Result<(), QueueError>>) -> Vec<(usize, FanOutError)> {
+    let results = indexes.into_iter().zip(results);
+    results.filter_map(|(index, result)| Some((index, result.err()?.into()))).collect()
+}

@@ -1,0 +1,97 @@
+//! Who gets an event: looked up by the patterns that match its type, and kept in memory by the tenant's version.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use postrider_domain::event::Audience;
+use postrider_domain::{ChannelKind, EndpointId, Event, Pattern, TenantId};
+
+use super::{FanOut, FanOutError};
+use crate::messages::Payload;
+use crate::ports::TableError;
+use crate::stores::endpoints::Subscriber;
+
+/// An endpoint that gets an event.
+pub(super) struct Target {
+    pub(super) channel: ChannelKind,
+    pub(super) endpoint_version: u64,
+    pub(super) max_attempts: u32,
+}
+
+impl FanOut {
+    /// The endpoints that get an event, by id.
+    pub(super) async fn targets(
+        &self,
+        event: &Event,
+        payload: &Payload,
+        version: u64,
+    ) -> Result<BTreeMap<EndpointId, Target>, FanOutError> {
+        let patterns: Vec<Option<Pattern>> = match &event.audience {
+            Audience::Endpoints(ids) => return self.named(&event.tenant, ids).await,
+            Audience::Defaults => vec![None],
+            Audience::Subscribers => Pattern::all_matching(&event.event_type).into_iter().map(Some).collect(),
+        };
+        let mut data = None;
+        let mut targets = BTreeMap::new();
+        for pattern in patterns {
+            for subscriber in self.subscribers(&event.tenant, version, pattern).await?.iter() {
+                if let Some(filter) = &subscriber.filter {
+                    let data = match &data {
+                        Some(data) => data,
+                        None => data.insert(crate::ports::blobs::load(&*self.blobs, payload).await?),
+                    };
+                    if !filter.matches(std::str::from_utf8(data).unwrap_or_default()) {
+                        continue;
+                    }
+                }
+                targets.insert(
+                    subscriber.endpoint,
+                    Target {
+                        channel: subscriber.channel,
+                        endpoint_version: subscriber.endpoint_version,
+                        max_attempts: subscriber.max_attempts,
+                    },
+                );
+            }
+        }
+        Ok(targets)
+    }
+
+    async fn named(
+        &self,
+        tenant: &TenantId,
+        ids: &[EndpointId],
+    ) -> Result<BTreeMap<EndpointId, Target>, FanOutError> {
+        let mut targets = BTreeMap::new();
+        for id in ids {
+            // An endpoint that was deleted since then gets nothing.
+            let Some(record) = self.endpoints.get(tenant, *id).await? else { continue };
+            let endpoint = record.endpoint;
+            targets.insert(
+                *id,
+                Target {
+                    channel: endpoint.channel,
+                    endpoint_version: endpoint.version,
+                    max_attempts: endpoint.retry.max_attempts,
+                },
+            );
+        }
+        Ok(targets)
+    }
+
+    async fn subscribers(
+        &self,
+        tenant: &TenantId,
+        version: u64,
+        pattern: Option<Pattern>,
+    ) -> Result<Arc<Vec<Subscriber>>, TableError> {
+        let key = (tenant.clone(), version, pattern);
+        let now = self.clock.now();
+        if let Some(subscribers) = self.subscribers.get(&key, now) {
+            return Ok(subscribers);
+        }
+        let subscribers = Arc::new(self.endpoints.subscribers(tenant, key.2.as_ref()).await?);
+        self.subscribers.insert(key, Arc::clone(&subscribers), now);
+        Ok(subscribers)
+    }
+}
