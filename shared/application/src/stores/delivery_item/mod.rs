@@ -1,10 +1,12 @@
 //! The form of a delivery in the table: small, because every kilobyte is a write unit.
 
+mod attempts;
+mod headers;
+
 use std::time::Duration;
 
-use postrider_domain::delivery::{Attempt, RequestRecord, ResponseRecord};
 use postrider_domain::id::Ulid;
-use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointId, TenantId, Timestamp};
+use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointId, EventId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::item::invalid;
@@ -32,7 +34,7 @@ pub(super) struct DeliveryItem {
     created_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivered_at: Option<u64>,
-    /// JSON text of a list of [`AttemptForm`].
+    /// JSON text, see [`attempts`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,30 +55,6 @@ pub(super) struct DeliveryItem {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-#[derive(Serialize, Deserialize)]
-struct AttemptForm {
-    number: u32,
-    at: u64,
-    ms: u64,
-    outcome: String,
-    method: String,
-    url: String,
-    headers: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response: Option<ResponseForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ResponseForm {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
 }
 
 /// The partition of an endpoint's deliveries.
@@ -111,8 +89,6 @@ impl DeliveryItem {
     pub(super) fn write(delivery: &Delivery) -> Result<Self, TableError> {
         let Key { pk, sk } = key(&delivery.tenant, delivery.id);
         let open = is_open(delivery.status);
-        let attempts: Vec<AttemptForm> = delivery.attempts.iter().map(AttemptForm::write).collect();
-        let attempts = (!attempts.is_empty()).then(|| serde_json::to_string(&attempts)).transpose();
         Ok(Self {
             pk,
             sk,
@@ -126,7 +102,7 @@ impl DeliveryItem {
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::as_millis),
             created_at: delivery.created_at.as_millis(),
             delivered_at: delivery.delivered_at.map(Timestamp::as_millis),
-            attempts: attempts.map_err(|error| invalid(TABLE, error))?,
+            attempts: attempts::write(&delivery.event_id, &delivery.attempts)?,
             error: delivery.error.clone(),
             dead_letter: delivery.dead_letter.map(|id| id.to_string()),
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
@@ -138,15 +114,12 @@ impl DeliveryItem {
     }
 
     pub(super) fn read(self, tenant: &TenantId) -> Result<Delivery, TableError> {
-        let attempts: Vec<AttemptForm> = match &self.attempts {
-            None => Vec::new(),
-            Some(text) => serde_json::from_str(text).map_err(|error| invalid(TABLE, error))?,
-        };
-        let attempts: Result<_, TableError> = attempts.into_iter().map(AttemptForm::read).collect();
+        let event_id: EventId = self.event_id.parse().map_err(|error| invalid(TABLE, error))?;
+        let attempts = attempts::read(&event_id, self.attempts.as_deref())?;
         Ok(Delivery {
             id: id_of(&self.pk, &self.sk)?,
             tenant: tenant.clone(),
-            event_id: self.event_id.parse().map_err(|error| invalid(TABLE, error))?,
+            event_id,
             event_type: self.event_type.parse().map_err(|error| invalid(TABLE, error))?,
             channel: self.channel.parse().map_err(|error| invalid(TABLE, error))?,
             status: self.status.parse().map_err(|error| invalid(TABLE, error))?,
@@ -156,7 +129,7 @@ impl DeliveryItem {
             next_attempt_at: self.next_attempt_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             delivered_at: self.delivered_at.map(Timestamp::from_millis),
-            attempts: attempts?,
+            attempts,
             error: self.error,
             dead_letter: self
                 .dead_letter
@@ -169,40 +142,5 @@ impl DeliveryItem {
     }
 }
 
-impl AttemptForm {
-    fn write(attempt: &Attempt) -> Self {
-        Self {
-            number: attempt.number,
-            at: attempt.started_at.as_millis(),
-            ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
-            outcome: attempt.outcome.to_string(),
-            method: attempt.request.method.clone(),
-            url: attempt.request.url.clone(),
-            headers: attempt.request.headers.clone(),
-            response: attempt.response.as_ref().map(|response| ResponseForm {
-                status: response.status,
-                headers: response.headers.clone(),
-                body: response.body.clone(),
-                cut: response.body_truncated,
-            }),
-            error: attempt.error.clone(),
-        }
-    }
-
-    fn read(self) -> Result<Attempt, TableError> {
-        Ok(Attempt {
-            number: self.number,
-            started_at: Timestamp::from_millis(self.at),
-            duration: Duration::from_millis(self.ms),
-            outcome: self.outcome.parse().map_err(|error| invalid(TABLE, error))?,
-            request: RequestRecord { method: self.method, url: self.url, headers: self.headers },
-            response: self.response.map(|response| ResponseRecord {
-                status: response.status,
-                headers: response.headers,
-                body: response.body,
-                body_truncated: response.cut,
-            }),
-            error: self.error,
-        })
-    }
-}
+#[cfg(test)]
+mod tests;
