@@ -15,7 +15,7 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, TenantId};
 
-use self::targets::Target;
+use self::targets::{Range, Target};
 use crate::cache::TimedCache;
 use crate::messages::{
     ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError, ReleaseMessage, WireEvent,
@@ -181,12 +181,8 @@ impl FanOut {
             Some(version) => *version,
             None => self.endpoints.version(&tenant).await?,
         };
-        let targets = self.targets(&event, &payload, version).await?;
-        let is_wanted = |id: &EndpointId| {
-            after.is_none_or(|after| *id > after)
-                && !(message.repeated && id.ulid().timestamp_ms() > event.accepted_at.as_millis())
-        };
-        let mut wanted = targets.into_iter().filter(|(id, _)| is_wanted(id));
+        let range = Range { after, created_by: message.repeated.then_some(event.accepted_at) };
+        let mut wanted = self.targets(&event, &payload, version, &range).await?.into_iter();
         let targets = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
         Ok(Part { event, message, targets, goes_on })

@@ -90,3 +90,52 @@ async fn a_changed_subscription_counts_for_the_next_event() {
         world.deliveries.list(&world.tenant, &[endpoint], &DeliveryFilter::default(), page).await.unwrap();
     assert_eq!(list.items.len(), 1);
 }
+
+/// The messages of a batch go out together, and SQS may take some of them and not others.
+#[tokio::test]
+async fn a_message_that_is_refused_fails_only_the_event_it_belongs_to() {
+    let world = World::new();
+    for _ in 0..2 {
+        world.endpoint("*").await;
+    }
+    for id in ["e1", "e2", "e3"] {
+        world.publish(Some(id), "{}").await.unwrap();
+    }
+    let messages = world.queue.take(QueueName::Events);
+    *world.queue.refused.lock().unwrap() = Some(r#""id":"e2""#.to_owned());
+    assert_eq!(world.deal(QueueName::Events, &messages, 1).await, 1);
+    *world.queue.refused.lock().unwrap() = None;
+    world.settle().await;
+    assert_eq!(world.channel.calls(), ["e1", "e3", "e1", "e3"]);
+    assert_eq!(world.deal(QueueName::Events, &messages[1..2], 2).await, 0);
+    world.settle().await;
+    assert_eq!(world.channel.calls()[4..], ["e2", "e2"]);
+}
+
+/// Filters leave out most of the endpoints, one has two subscriptions of a kind, and several patterns match.
+#[tokio::test]
+async fn parts_of_a_large_event_meet_without_a_gap_whatever_matches() {
+    let world = World::new();
+    let subscription = |pattern: &str, filter: Option<&str>| postrider_domain::Subscription {
+        pattern: pattern.parse().unwrap(),
+        filter: filter.map(|filter| postrider_domain::Filter::parse(filter).unwrap()),
+    };
+    for number in 0..CHUNK * 2 + 20 {
+        let endpoint = world.endpoint("order.paid").await;
+        let subscriptions = match number % 10 {
+            0..=5 => vec![subscription("order.paid", None)],
+            6 => vec![subscription("order.*", None), subscription("order.*", Some(r#"{"a":1}"#))],
+            7 => vec![subscription("*", None), subscription("order.paid", None)],
+            8 => vec![subscription("*", Some(r#"{"a":1}"#))],
+            _ => vec![subscription("order.paid", Some(r#"{"a":2}"#))],
+        };
+        let changes = postrider_application::endpoints::Changes {
+            subscriptions: Some(subscriptions),
+            ..Default::default()
+        };
+        world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
+    }
+    world.publish(None, r#"{"a":1}"#).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), (CHUNK * 2 + 20) / 10 * 9);
+}

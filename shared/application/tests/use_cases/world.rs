@@ -58,6 +58,8 @@ impl Clock for TestClock {
 pub(crate) struct HeldQueue {
     messages: Mutex<HashMap<QueueName, VecDeque<OutgoingMessage>>>,
     pub(crate) is_down: AtomicBool,
+    /// Messages with this text in them are refused.
+    pub(crate) refused: Mutex<Option<String>>,
 }
 
 impl HeldQueue {
@@ -73,8 +75,16 @@ impl Queue for HeldQueue {
             let down = || QueueError::Unavailable { queue, source: "down".into() };
             return messages.iter().map(|_| Err(down())).collect();
         }
-        let results = messages.iter().map(|_| Ok(())).collect();
-        self.messages.lock().unwrap().entry(queue).or_default().extend(messages);
+        let refused = self.refused.lock().unwrap().clone();
+        let is_refused =
+            |message: &OutgoingMessage| refused.as_ref().is_some_and(|text| message.body.contains(text));
+        let result = |message| {
+            let down = || QueueError::Unavailable { queue, source: "refused".into() };
+            if is_refused(message) { Err(down()) } else { Ok(()) }
+        };
+        let results = messages.iter().map(result).collect();
+        let taken = messages.into_iter().filter(|message| !is_refused(message));
+        self.messages.lock().unwrap().entry(queue).or_default().extend(taken);
         results
     }
 }
