@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each package of this workspace may depend on, tests aside (DESIGN, "Layout").
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("postrider-domain", &[]),
     ("postrider-application", &["postrider-domain"]),
     ("postrider-outbound", &["postrider-application"]),
@@ -32,6 +32,16 @@ const MAY_USE: [(&str, &[&str]); 11] = [
         ],
     ),
     ("postrider-tests", &[]),
+    (
+        "postrider-cost",
+        &[
+            "postrider-domain",
+            "postrider-application",
+            "postrider-channels",
+            "postrider-embedded",
+            "postrider-testkit",
+        ],
+    ),
 ];
 
 /// What the rules must not know of: waiting, HTTP, storage, the system.

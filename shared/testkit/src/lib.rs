@@ -1,2 +1,5 @@
 //! What tests of several crates share: the contract that every implementation of a port keeps, and wrappers of
 //! ports that count what they are asked and that fail on demand.
+
+pub mod faults;
+pub mod metering;
