@@ -112,7 +112,12 @@ impl Receiver {
         let points_here = |url: &str| Url::parse(url).is_ok_and(|url| url.path() == path);
         let own =
             records.iter().filter(|record| record.masked_config["url"].as_str().is_some_and(points_here));
-        own.filter_map(|record| self.secrets.open(record).ok()).flat_map(|secrets| secrets.signing).collect()
+        let mut signing = Vec::new();
+        for record in own {
+            let secrets = self.secrets.open(record).await;
+            signing.extend(secrets.into_iter().flat_map(|secrets| secrets.signing));
+        }
+        signing
     }
 }
 

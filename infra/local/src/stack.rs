@@ -16,7 +16,7 @@ use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::sealing::Sealer;
+use postrider_application::schedule::{self, Schedule};
 use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
@@ -121,8 +121,8 @@ impl Stack {
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
         let dead_letters = DeadLetters::new(table.clone());
-        let sealer = Arc::new(Sealer::new(&vault.master_key().await?));
-        let secrets = Secrets::new(sealer, entropy.clone());
+        let vault: Arc<dyn Vault> = Arc::new(vault);
+        let secrets = Secrets::new(vault.clone(), entropy.clone());
         let change_status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
 
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
@@ -149,12 +149,8 @@ impl Stack {
         let deliver = Arc::new(deliver.alone_since(clock.now()));
         let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
 
-        let authenticator = Arc::new(Authenticator::new(
-            api_keys.clone(),
-            tenants.clone(),
-            vault.platform_key().await?,
-            clock.clone(),
-        ));
+        let authenticator =
+            Arc::new(Authenticator::new(api_keys.clone(), tenants.clone(), vault, clock.clone()));
         let ingest = Ingest::new(
             events.clone(),
             endpoints.clone(),
@@ -163,6 +159,7 @@ impl Stack {
             clock.clone(),
             entropy.clone(),
         );
+        let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
         let services = Services {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
             query: QueryServices {
@@ -237,7 +234,8 @@ impl Stack {
                 Box::pin(async move { record.handle_channel(records).await })
             }),
         );
-        consumers.spawn(sweep(table, clock.clone(), stopped));
+        consumers.spawn(sweep(table, clock.clone(), stopped.clone()));
+        consumers.spawn(keep_schedule(due, clock.clone(), stopped));
         Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })
     }
 
@@ -251,6 +249,19 @@ impl Stack {
         self.stop.send_replace(true);
         while self.consumers.join_next().await.is_some() {}
         self.queues.flush().await;
+    }
+}
+
+/// Sends what is due, at the start and every minute, as EventBridge calls the function `schedule`.
+async fn keep_schedule(due: Schedule, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = due.run(schedule::INTERVAL).await {
+            tracing::warn!(%error, "what is due could not be sent");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep(schedule::INTERVAL) => {}
+        }
     }
 }
 

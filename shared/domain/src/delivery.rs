@@ -138,6 +138,8 @@ pub struct Delivery {
     pub max_attempts: u32,
     /// When the next attempt is due.
     pub next_attempt_at: Option<Timestamp>,
+    /// When its next message is to be sent: only for a wait that is longer than a queue can hold a message.
+    pub due_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the receiver got it.
@@ -179,6 +181,7 @@ impl Delivery {
             spent_before: 0,
             max_attempts,
             next_attempt_at: Some(created_at),
+            due_at: None,
             created_at,
             delivered_at: None,
             attempts: Vec::new(),
@@ -208,10 +211,9 @@ impl Delivery {
             return Err(AlreadyRecorded(attempt.number));
         }
         let ended_at = attempt.started_at.after(attempt.duration);
+        self.settle();
         self.attempt_count = attempt.number;
-        self.claimed_at = None;
         self.error.clone_from(&attempt.error);
-        self.next_attempt_at = None;
         match verdict {
             Verdict::Delivered => {
                 self.status = DeliveryStatus::Delivered;
@@ -232,17 +234,15 @@ impl Delivery {
 
     /// Gives the delivery up.
     pub fn fail(&mut self, reason: FailureReason, at: Timestamp) {
+        self.settle();
         self.status = DeliveryStatus::Failed;
-        self.next_attempt_at = None;
-        self.claimed_at = None;
         self.dead_letter = Some(DeadLetterId::derive(at, &format!("{}/{}", self.id, reason.as_str())));
     }
 
     /// Sets it aside until its endpoint takes deliveries again.
     pub fn park(&mut self, why: impl Into<String>) {
+        self.settle();
         self.status = DeliveryStatus::Parked;
-        self.next_attempt_at = None;
-        self.claimed_at = None;
         self.error = Some(why.into());
     }
 
@@ -257,14 +257,21 @@ impl Delivery {
         let tried = self.spent() > 0;
         self.status = if tried { DeliveryStatus::Retrying } else { DeliveryStatus::Pending };
         self.next_attempt_at = Some(now);
+        self.due_at = None;
         self.error = None;
+    }
+
+    /// Nobody is at it, and nothing is to come.
+    fn settle(&mut self) {
+        self.next_attempt_at = None;
+        self.due_at = None;
+        self.claimed_at = None;
     }
 
     /// Ends it without an attempt.
     pub fn cancel(&mut self, why: impl Into<String>) {
+        self.settle();
         self.status = DeliveryStatus::Cancelled;
-        self.next_attempt_at = None;
-        self.claimed_at = None;
         self.error = Some(why.into());
     }
 }

@@ -18,11 +18,14 @@ mod keys;
 mod page;
 mod params;
 mod problem;
+mod publication;
 mod routers;
 mod services;
 mod tenants;
 mod wire;
 
 pub use auth::ClientAddress;
+pub use axum::Router;
+pub use publication::{InvalidPublication, read_publication};
 pub use routers::{ingest_router, manage_router, query_router, router};
 pub use services::{IngestServices, ManageServices, QueryServices, Services};

@@ -7,7 +7,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use postrider_application::access::{AuthError, KeyError};
-use postrider_application::endpoints::EndpointError;
+use postrider_application::endpoints::{EndpointError, SecretsError};
 use postrider_application::ingest::IngestError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
 use postrider_application::query::QueryError;
@@ -125,6 +125,13 @@ impl Problem {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)?;
+        self.errors.iter().try_for_each(|error| write!(f, "; {error}"))
+    }
+}
+
 /// An error with its causes.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -199,6 +206,7 @@ impl From<AuthError> for Problem {
                 Self::new(Kind::BadRequest, detail).at(TENANT_HEADER)
             }
             AuthError::Table(error) => error.into(),
+            AuthError::Vault(error) => Self::unavailable(&error),
         }
     }
 }
@@ -225,6 +233,7 @@ impl From<EndpointError> for Problem {
             EndpointError::Invalid(errors) => errors.into(),
             EndpointError::Unknown(_) => Self::not_found(),
             EndpointError::Contended(_) => Self::new(Kind::Conflict, error.to_string()),
+            EndpointError::Secrets(SecretsError::Vault(error)) => Self::unavailable(&error),
             EndpointError::Secrets(error) => Self::defect(&error),
             EndpointError::Table(error) => error.into(),
             EndpointError::Queue(error) => error.into(),

@@ -11,16 +11,14 @@ use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
 use postrider_application::ports::{Blobs, Channel, Channels, Queue, QueueName, Table};
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::release::Release;
-use postrider_application::sealing::Sealer;
 use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::event::Audience;
 use postrider_domain::{ChannelKind, Delivery, DeliveryId, EndpointId, Subscription, TenantId};
-use postrider_embedded::{EmbeddedTable, MemoryBlobs};
+use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use postrider_testkit::metering::{Meter, MeteredBlobs, MeteredQueue, MeteredTable};
-use secrecy::SecretBox;
 use serde_json::json;
 
 use crate::clock::TestClock;
@@ -95,8 +93,8 @@ impl World {
             Arc::new(MeteredBlobs::new(Arc::new(MemoryBlobs::default()), meter.clone()));
         let receivers = Arc::new(Receivers::new(clock.clone()));
         let webhook: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receivers.clone()));
-        let sealer = Sealer::new(&SecretBox::new(Box::new([7; 32])));
-        let secrets = Secrets::new(Arc::new(sealer), Arc::new(SystemEntropy));
+        let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
+        let secrets = Secrets::new(vault, Arc::new(SystemEntropy));
         let channels = Channels::new(vec![webhook.clone()]);
         let manage = ManageEndpoints::new(
             Endpoints::new(embedded.clone()),

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::keys::{hash, split};
 use super::{Permission, Role};
 use crate::cache::TimedCache;
-use crate::ports::{Clock, TableError};
+use crate::ports::{Clock, TableError, Vault, VaultError};
 use crate::stores::Tenants;
 use crate::stores::api_keys::{ApiKey, ApiKeys};
 
@@ -64,26 +64,24 @@ pub enum AuthError {
     /// The keys cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The platform's key cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 /// Tells who is calling.
 pub struct Authenticator {
     keys: ApiKeys,
     tenants: Tenants,
-    platform_key: Option<SecretString>,
+    vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
     cache: TimedCache<KeyId, Arc<ApiKey>>,
 }
 
 impl Authenticator {
-    /// An authenticator that knows these keys and, if there is one, the platform's.
-    pub fn new(
-        keys: ApiKeys,
-        tenants: Tenants,
-        platform_key: Option<SecretString>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { keys, tenants, platform_key, clock, cache: TimedCache::new(10_000, CACHED) }
+    /// An authenticator that knows these keys and the platform's, which is in the vault.
+    pub fn new(keys: ApiKeys, tenants: Tenants, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, tenants, vault, clock, cache: TimedCache::new(10_000, CACHED) }
     }
 
     /// Who calls with this key, on behalf of the tenant in `acting_for`, from `address`.
@@ -97,10 +95,12 @@ impl Authenticator {
         address: Option<IpAddr>,
     ) -> Result<Caller, AuthError> {
         let bearer = bearer.ok_or(AuthError::Missing)?;
-        if self.is_platform_key(bearer) {
-            return self.platform(acting_for).await;
-        }
-        let (id, secret) = split(bearer).ok_or(AuthError::Invalid)?;
+        let Some((id, secret)) = split(bearer) else {
+            return match self.is_platform_key(bearer).await? {
+                true => self.platform(acting_for).await,
+                false => Err(AuthError::Invalid),
+            };
+        };
         let key = self.key(id).await?.ok_or(AuthError::Invalid)?;
         let matches: bool = hash(secret).as_bytes().ct_eq(key.hash.as_bytes()).into();
         if !matches || key.expires_at.is_some_and(|end| end <= self.clock.now()) {
@@ -118,12 +118,12 @@ impl Authenticator {
         self.cache.remove(&id);
     }
 
-    fn is_platform_key(&self, bearer: &str) -> bool {
+    async fn is_platform_key(&self, bearer: &str) -> Result<bool, VaultError> {
         // Hashed first, so that the comparison takes the same time whatever the lengths are.
         let same = |key: &SecretString| {
             bool::from(hash(bearer).as_bytes().ct_eq(hash(key.expose_secret()).as_bytes()))
         };
-        self.platform_key.as_ref().is_some_and(same)
+        Ok(self.vault.platform_key().await?.as_ref().is_some_and(same))
     }
 
     async fn platform(&self, acting_for: Option<&str>) -> Result<Caller, AuthError> {

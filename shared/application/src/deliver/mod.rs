@@ -236,6 +236,10 @@ impl Deliver {
                 tracing::warn!(delivery.id = %delivery.id, attempt.number, "the attempt was made twice");
                 return Ok(None);
             }
+            if let Verdict::Retry { at } = verdict {
+                // What no queue can hold for as long waits in the ledger, where the schedule finds it.
+                delivery.due_at = (at.since(self.clock.now()) > MAX_DELAY).then_some(at);
+            }
             match self.deliveries.save(&delivery).await? {
                 Saved::Yes => return Ok(Some(delivery)),
                 Saved::Changed(Some(current)) => delivery = *current,
@@ -254,6 +258,7 @@ impl Deliver {
     async fn follow_up(&self, job: &Job, delivery: &Delivery, verdict: Verdict) -> Result<(), DeliverError> {
         match verdict {
             Verdict::Delivered => Ok(()),
+            Verdict::Retry { .. } if delivery.due_at.is_some() => Ok(()),
             Verdict::Retry { at } => {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
                 self.send(job, next, at.since(self.clock.now())).await
@@ -265,7 +270,7 @@ impl Deliver {
     /// What follows from an attempt on record, for a worker that cannot know whether it was done.
     async fn follow_up_again(&self, job: &Job, delivery: &Delivery) -> Result<(), DeliverError> {
         match (delivery.status, delivery.next_attempt_at) {
-            (DeliveryStatus::Retrying, Some(at)) => {
+            (DeliveryStatus::Retrying, Some(at)) if delivery.due_at.is_none() => {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at)).rechecked();
                 self.send(job, next, at.since(self.clock.now())).await
             }

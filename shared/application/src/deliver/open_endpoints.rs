@@ -94,6 +94,7 @@ impl OpenEndpoints {
         let secrets = self
             .secrets
             .open(&record)
+            .await
             .map_err(|source| OpenEndpointError::Secrets { endpoint: id, source })?;
         let destination = self.channel.open(&secrets.config, secrets.signing).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();

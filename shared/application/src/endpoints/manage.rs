@@ -102,7 +102,7 @@ impl ManageEndpoints {
         self.entropy.fill(&mut secret);
         let secret = SigningSecret::from_random(secret);
         let shown = secret.reveal();
-        let record = self.record(endpoint, OpenSecrets { config, signing: vec![secret] })?;
+        let record = self.record(endpoint, OpenSecrets { config, signing: vec![secret] }).await?;
         for _ in 1..TRIES {
             // Every endpoint of a tenant counts up the same item.
             match self.endpoints.create(&record).await {
@@ -126,7 +126,7 @@ impl ManageEndpoints {
     ) -> Result<EndpointRecord, EndpointError> {
         for _ in 0..TRIES {
             let before = self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
-            let mut secrets = self.secrets.open(&before)?;
+            let mut secrets = self.secrets.open(&before).await?;
             if let Some(change) = &changes.config {
                 secrets.config = merge(&secrets.config, change);
             }
@@ -134,7 +134,7 @@ impl ManageEndpoints {
             apply(&mut endpoint, changes.clone());
             endpoint.updated_at = self.clock.now();
             endpoint.version += 1;
-            let after = self.record(endpoint, secrets)?;
+            let after = self.record(endpoint, secrets).await?;
             match self.endpoints.replace(&before, &after).await {
                 Ok(()) => return Ok(after),
                 Err(TableError::ConditionFailed { .. } | TableError::Conflict) => {}
@@ -166,12 +166,16 @@ impl ManageEndpoints {
     /// When there is no such endpoint or the store fails.
     pub async fn secret(&self, tenant: &TenantId, id: EndpointId) -> Result<String, EndpointError> {
         let record = self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
-        let secrets = self.secrets.open(&record)?;
+        let secrets = self.secrets.open(&record).await?;
         Ok(secrets.signing.first().map(SigningSecret::reveal).unwrap_or_default())
     }
 
     /// Checks an endpoint and seals its secrets.
-    fn record(&self, endpoint: Endpoint, secrets: OpenSecrets) -> Result<EndpointRecord, EndpointError> {
+    async fn record(
+        &self,
+        endpoint: Endpoint,
+        secrets: OpenSecrets,
+    ) -> Result<EndpointRecord, EndpointError> {
         let channel = self.channel(endpoint.channel)?;
         let mut problems = endpoint.check().err().unwrap_or_default();
         let retry = endpoint.retry.check().err().unwrap_or_default();
@@ -181,7 +185,7 @@ impl ManageEndpoints {
         if !problems.is_empty() {
             return Err(EndpointError::Invalid(problems));
         }
-        let sealed = self.secrets.seal(&endpoint.tenant, endpoint.id, &secrets);
+        let sealed = self.secrets.seal(&endpoint.tenant, endpoint.id, &secrets).await?;
         Ok(EndpointRecord { endpoint, masked_config: channel.mask(&secrets.config), sealed })
     }
 

@@ -7,13 +7,16 @@ use postrider_domain::{EndpointId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ports::Entropy;
+use crate::ports::{Entropy, Vault, VaultError};
 use crate::sealing::{OpenError, Sealer};
 use crate::stores::endpoint_item::EndpointRecord;
 
 /// An endpoint's secrets cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
+    /// The master key cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The seal does not open.
     #[error(transparent)]
     Seal(#[from] OpenError),
@@ -42,34 +45,48 @@ pub struct OpenSecrets {
 /// Seals and opens the secrets of endpoints.
 #[derive(Clone)]
 pub struct Secrets {
-    sealer: Arc<Sealer>,
+    vault: Arc<dyn Vault>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl Secrets {
-    /// Secrets under this sealer.
-    pub fn new(sealer: Arc<Sealer>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { sealer, entropy }
+    /// Secrets under the master key of this vault. It is asked each time, so that a key that is changed there
+    /// is noticed here.
+    pub fn new(vault: Arc<dyn Vault>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { vault, entropy }
     }
 
     /// Seals an endpoint's secrets.
-    pub fn seal(&self, tenant: &TenantId, endpoint: EndpointId, secrets: &OpenSecrets) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the master key cannot be read.
+    pub async fn seal(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        secrets: &OpenSecrets,
+    ) -> Result<Vec<u8>, SecretsError> {
         let signing = secrets.signing.iter().map(SigningSecret::reveal).collect();
         let form = SealedForm { config: secrets.config.clone(), signing };
         // A JSON value is always written.
         let text = serde_json::to_vec(&form).unwrap_or_default();
-        self.sealer.seal(tenant, endpoint, &text, &*self.entropy)
+        let sealer = self.sealer().await?;
+        Ok(sealer.seal(tenant, endpoint, &text, &*self.entropy))
     }
 
     /// Opens an endpoint's secrets.
     ///
     /// # Errors
-    /// When they were sealed otherwise.
-    pub fn open(&self, record: &EndpointRecord) -> Result<OpenSecrets, SecretsError> {
+    /// When they were sealed otherwise, or the master key cannot be read.
+    pub async fn open(&self, record: &EndpointRecord) -> Result<OpenSecrets, SecretsError> {
         let endpoint = &record.endpoint;
-        let text = self.sealer.open(&endpoint.tenant, endpoint.id, &record.sealed)?;
+        let text = self.sealer().await?.open(&endpoint.tenant, endpoint.id, &record.sealed)?;
         let form: SealedForm = serde_json::from_slice(&text).map_err(|_| SecretsError::Form)?;
         let signing: Result<_, _> = form.signing.iter().map(|secret| secret.parse()).collect();
         Ok(OpenSecrets { config: form.config, signing: signing? })
+    }
+
+    async fn sealer(&self) -> Result<Sealer, VaultError> {
+        Ok(Sealer::new(&self.vault.master_key().await?))
     }
 }

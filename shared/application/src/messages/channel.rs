@@ -95,7 +95,7 @@ impl DeliverMessage {
         Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
     }
 
-    /// The earliest moment of the attempt: waits longer than a queue's delay take several hops.
+    /// The earliest moment of the attempt: a message that arrives before it waits once more.
     pub fn not_before(&self) -> Option<Timestamp> {
         self.not_before.map(Timestamp::from_millis)
     }

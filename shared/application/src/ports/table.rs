@@ -45,17 +45,20 @@ pub enum IndexName {
     Timeline,
     /// Deliveries that are retried, parked or failed, by tenant and time.
     Open,
+    /// Deliveries that wait for longer than a queue can hold a message, by time.
+    Due,
 }
 
 impl IndexName {
     /// Every index.
-    pub const ALL: [Self; 2] = [Self::Timeline, Self::Open];
+    pub const ALL: [Self; 3] = [Self::Timeline, Self::Open, Self::Due];
 
     /// The index's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Timeline => "timeline",
             Self::Open => "open_deliveries",
+            Self::Due => "due",
         }
     }
 
@@ -64,6 +67,7 @@ impl IndexName {
         match self {
             Self::Timeline => ("timeline", "timeline_at"),
             Self::Open => ("open", "open_at"),
+            Self::Due => ("due", "due_at"),
         }
     }
 }

@@ -11,7 +11,7 @@
 //! | config | `T#<tenant>#K` | `key_...` | the same API key, to list a tenant's |
 //! | ledger | `T#<tenant>#E#<shard>` | `evt_...` | event under an id that was made here |
 //! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline` |
-//! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts |
+//! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
 
 pub mod api_keys;
@@ -19,6 +19,7 @@ pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
 pub mod delivery_lists;
+pub mod due;
 pub mod endpoint_item;
 pub mod endpoints;
 pub mod event_lists;

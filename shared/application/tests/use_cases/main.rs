@@ -5,8 +5,10 @@
 
 mod crashes;
 mod fan_out;
+mod inbox;
 mod ingest;
 mod lists;
 mod parking;
 mod retries;
+mod schedule;
 mod world;

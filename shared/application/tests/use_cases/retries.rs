@@ -7,8 +7,7 @@ use postrider_application::redeliver::Selection;
 use postrider_application::stores::PageRequest;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
 use postrider_domain::outcome::FailureReason;
-use postrider_domain::retry::Backoff;
-use postrider_domain::{DeliveryStatus, EndpointStatus, Outcome, RetryPolicy};
+use postrider_domain::{DeliveryStatus, EndpointStatus, Outcome};
 
 use crate::world::{WEBHOOK, World};
 
@@ -38,20 +37,6 @@ async fn failures_are_repeated_with_growing_waits_until_success() {
     assert_eq!(delivery.status, DeliveryStatus::Delivered);
     let outcomes: Vec<_> = delivery.attempts.iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [Outcome::Retry, Outcome::Retry, Outcome::Delivered]);
-}
-
-#[tokio::test]
-async fn a_wait_longer_than_a_queue_allows_takes_several_hops() {
-    let world = World::new();
-    let hour = Duration::from_secs(3_600);
-    let policy = RetryPolicy { max_attempts: 2, strategy: Backoff::Fixed { delay: hour }, jitter: 0.0 };
-    world.endpoint_with("*", policy).await;
-    world.channel.answer(&[Outcome::Retry]);
-    world.publish(None, "{}").await.unwrap();
-    let before = postrider_application::ports::Clock::now(&*world.clock);
-    world.settle().await;
-    assert_eq!(world.channel.calls().len(), 2);
-    assert_eq!(postrider_application::ports::Clock::now(&*world.clock).since(before), hour);
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use postrider_application::ports::{
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::sealing::Sealer;
-use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
+use postrider_application::schedule::Schedule;
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Tenants};
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
@@ -28,8 +28,7 @@ use postrider_domain::{
     ChannelKind, Delivery, DeliveryId, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription,
     TenantId, Timestamp,
 };
-use postrider_embedded::{EmbeddedTable, MemoryBlobs};
-use secrecy::SecretBox;
+use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use serde_json::{Value, json};
 
 pub(crate) const WEBHOOK: QueueName = QueueName::Channel(ChannelKind::Webhook);
@@ -156,6 +155,8 @@ pub(crate) struct World {
     pub(crate) deliveries: Deliveries,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) endpoints: Endpoints,
+    pub(crate) tenants: Tenants,
+    pub(crate) schedule: Schedule,
 }
 
 impl World {
@@ -167,9 +168,9 @@ impl World {
         let entropy = Arc::new(SystemEntropy);
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
-        let dead_letters = DeadLetters::new(table);
-        let sealer = Sealer::new(&SecretBox::new(Box::new([7; 32])));
-        let secrets = Secrets::new(Arc::new(sealer), entropy.clone());
+        let (dead_letters, tenants) = (DeadLetters::new(table.clone()), Tenants::new(table));
+        let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
+        let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
         let shared: Arc<dyn Channel> = Arc::new(Shared(channel.clone()));
@@ -218,10 +219,12 @@ impl World {
                 queue.clone(),
                 clock.clone(),
             ),
+            schedule: Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()),
             events,
             deliveries,
             dead_letters,
             endpoints,
+            tenants,
             clock,
             queue,
             channel,
@@ -286,6 +289,11 @@ impl World {
 
     /// Deals with everything that is in the queues, delays included, until nothing is left.
     pub(crate) async fn settle(&self) {
+        self.settle_by(usize::MAX).await;
+    }
+
+    /// The same, at most so many messages at a time.
+    pub(crate) async fn settle_by(&self, at_a_time: usize) {
         for _ in 0..100 {
             let mut idle = true;
             for queue in QueueName::all() {
@@ -296,7 +304,9 @@ impl World {
                 for due_together in messages.chunk_by(|one, next| one.delay == next.delay) {
                     self.clock.forward(due_together[0].delay - waited);
                     waited = due_together[0].delay;
-                    assert_eq!(self.deal(queue, due_together, 1).await, 0, "{queue}");
+                    for batch in due_together.chunks(at_a_time) {
+                        assert_eq!(self.deal(queue, batch, 1).await, 0, "{queue}");
+                    }
                 }
             }
             if idle {

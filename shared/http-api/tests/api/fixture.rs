@@ -11,19 +11,19 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
-use postrider_application::ports::{Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table};
+use postrider_application::ports::{
+    Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table, Vault,
+};
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::sealing::Sealer;
 use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::ChannelKind;
-use postrider_embedded::MemoryBlobs;
+use postrider_embedded::{LocalVault, MemoryBlobs};
 use postrider_http_api::{IngestServices, ManageServices, QueryServices, Services, router};
-use secrecy::SecretBox;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -65,15 +65,14 @@ impl Api {
         let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
         let channel: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receiver.clone()));
         let channels = Channels::new(vec![channel.clone()]);
-        let sealer = Arc::new(Sealer::new(&SecretBox::new(Box::new([7; 32]))));
-        let secrets = Secrets::new(sealer, entropy.clone());
+        let platform_key = Some(PLATFORM.to_owned().into());
+        let vault: Arc<dyn Vault> = Arc::new(LocalVault::in_memory(&SystemEntropy, platform_key));
+        let secrets = Secrets::new(vault.clone(), entropy.clone());
         let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
         let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
         let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table));
 
-        let platform_key = Some(PLATFORM.to_owned().into());
-        let authenticator =
-            Arc::new(Authenticator::new(keys.clone(), tenants.clone(), platform_key, clock.clone()));
+        let authenticator = Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault, clock.clone()));
         let ingest = Ingest::new(
             events.clone(),
             endpoints.clone(),

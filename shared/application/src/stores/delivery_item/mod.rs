@@ -9,6 +9,7 @@ use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointId, EventId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::due::{self, DueShard};
 use super::item::invalid;
 use crate::ports::table::{Key, TableError, TableName};
 
@@ -47,6 +48,10 @@ pub(super) struct DeliveryItem {
     open: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
     version: u64,
     /// Seconds since the Unix epoch, for DynamoDB's TTL.
     expires_at: u64,
@@ -108,6 +113,8 @@ impl DeliveryItem {
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
             open: open.then(|| open_partition(&delivery.tenant)),
             open_at: open.then(|| delivery.id.to_string()),
+            due: delivery.due_at.map(|_| DueShard::of(delivery.id).partition()),
+            due_at: delivery.due_at.map(due::place),
             version: delivery.version,
             expires_at: delivery.created_at.after(RETENTION).as_seconds(),
         })
@@ -127,6 +134,7 @@ impl DeliveryItem {
             spent_before: self.spent_before,
             max_attempts: self.max_attempts,
             next_attempt_at: self.next_attempt_at.map(Timestamp::from_millis),
+            due_at: self.due_at.as_deref().map(due::moment).transpose()?,
             created_at: Timestamp::from_millis(self.created_at),
             delivered_at: self.delivered_at.map(Timestamp::from_millis),
             attempts,
