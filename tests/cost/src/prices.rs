@@ -24,7 +24,7 @@ pub const GB_SECOND: f64 = 0.000_013_333_4;
 /// API Gateway's HTTP API, for a request of up to 512 KB.
 pub const HTTP_REQUEST: f64 = 1.00e-6;
 
-/// CloudWatch Logs, for a GB taken in.
+/// `CloudWatch` Logs, for a GB taken in.
 pub const LOG_GB: f64 = 0.50;
 
 /// The functions' memory in GB.

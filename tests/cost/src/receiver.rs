@@ -14,7 +14,7 @@ use crate::answers::Answer;
 use crate::clock::TestClock;
 
 /// How long a receiver takes to answer.
-pub const ANSWERS_AFTER: Duration = Duration::from_millis(103);
+pub const ANSWERS_AFTER: Duration = Duration::from_millis(100);
 
 /// Stands for all receivers, and for the way to them.
 pub struct Receivers {
