@@ -1,2 +1,6 @@
 //! What tests of several crates share: the contract that every implementation of a port keeps, and wrappers of
 //! ports that count what they are asked and that fail on demand.
+
+pub mod contracts;
+pub mod unique;
+pub mod wait;
