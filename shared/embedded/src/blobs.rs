@@ -89,20 +89,15 @@ impl Blobs for MemoryBlobs {
 
 #[cfg(test)]
 mod tests {
+    use postrider_testkit::contracts::blobs::blobs_contract;
+
     use super::*;
 
     #[tokio::test]
-    async fn what_is_put_can_be_read() {
+    async fn the_contract_is_kept_in_a_folder_and_in_memory() {
         let folder = tempfile::tempdir().unwrap();
-        let stores: [Box<dyn Blobs>; 2] =
-            [Box::new(FolderBlobs::new(folder.path().join("blobs"))), Box::new(MemoryBlobs::default())];
-        for blobs in stores {
-            assert_eq!(blobs.get("payloads/acme/e:1/abc").await.unwrap(), None);
-            for content in ["first", "second"] {
-                blobs.put("payloads/acme/e:1/abc", content.into()).await.unwrap();
-                assert_eq!(blobs.get("payloads/acme/e:1/abc").await.unwrap().unwrap(), content);
-            }
-        }
+        blobs_contract(&FolderBlobs::new(folder.path().join("blobs"))).await;
+        blobs_contract(&MemoryBlobs::default()).await;
     }
 
     #[tokio::test]

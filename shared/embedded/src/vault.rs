@@ -81,8 +81,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use postrider_application::system::SystemEntropy;
+    use postrider_testkit::contracts::vault::vault_contract;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_contract_is_kept_in_memory_and_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        for key in [None, Some("a-platform-key")] {
+            let set = || key.map(SecretString::from);
+            vault_contract(&LocalVault::in_memory(&SystemEntropy, set()), key).await;
+            vault_contract(&LocalVault::in_file(&path, &SystemEntropy, set()).unwrap(), key).await;
+        }
+    }
 
     #[tokio::test]
     async fn the_master_key_stays_and_is_its_owners_alone() {

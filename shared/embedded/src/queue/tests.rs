@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use postrider_application::system::SystemClock;
 use postrider_domain::ChannelKind;
+use postrider_testkit::contracts::queue::{Receives, queue_contract};
 use proptest::prelude::*;
 
 use super::*;
@@ -151,16 +153,30 @@ async fn a_message_that_kills_the_process_each_time_is_given_up() {
     }
 }
 
+#[async_trait]
+impl Receives for LocalQueues {
+    async fn receive(&self, queue: QueueName) -> Vec<String> {
+        let (ids, bodies): (Vec<u64>, Vec<String>) = receive(self, queue)
+            .into_iter()
+            .map(|(id, body, count)| {
+                assert_eq!(count, 1);
+                (id, body)
+            })
+            .unzip();
+        self.delete(queue, &ids);
+        bodies
+    }
+}
+
 #[tokio::test]
-async fn what_sqs_would_refuse_is_refused_and_the_rest_is_sent() {
-    let (_time, clock) = clock();
-    let queues = LocalQueues::in_memory(clock);
-    let large = message(&"x".repeat(MAX_MESSAGE_BYTES + 1), 0);
-    let late = message("late", 901);
-    let results = queues.send(QUEUE, vec![large, message("fine", 0), late]).await;
-    let refused: Vec<bool> = results.iter().map(|r| matches!(r, Err(QueueError::Refused { .. }))).collect();
-    assert_eq!(refused, [true, false, true]);
-    assert_eq!(receive(&queues, QUEUE)[0].1, "fine");
+async fn the_contract_is_kept_in_memory_and_on_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.sqlite");
+    let clock = || Arc::new(SystemClock);
+    let file = LocalQueues::in_file(&path, clock()).unwrap();
+    for queues in [LocalQueues::in_memory(clock()), file] {
+        queue_contract(&*queues, &*queues).await;
+    }
 }
 
 #[tokio::test]

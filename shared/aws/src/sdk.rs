@@ -1,0 +1,89 @@
+//! The SDK's clients, with time-outs and retries chosen rather than inherited.
+//!
+//! An HTTP function is given 15 s. An operation on a small item that is not over after 8 s will not be: what
+//! is left serves to say so, and to let the caller try again. Three attempts of 2.5 s, and the waits between
+//! them, fit into that. An attempt usually takes a few milliseconds, so 2.5 s mean that something is broken,
+//! while the next attempt, on another connection, may find something that is not.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// How long one attempt of an operation may take, up to the last byte of the answer.
+const ATTEMPT: Duration = Duration::from_millis(2_500);
+
+/// How long an operation may take, with all its attempts.
+const OPERATION: Duration = Duration::from_secs(8);
+
+/// The same for S3, whose objects here have up to 5 MB: two attempts fit.
+const BLOB_ATTEMPT: Duration = Duration::from_secs(5);
+const BLOB_OPERATION: Duration = Duration::from_secs(11);
+
+/// How often an operation is tried in all.
+const ATTEMPTS: u32 = 3;
+
+/// The wait before the second attempt after a throttled one is random below this, before the third one below
+/// twice this. The SDK's own second would use up the operation's time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// No wait between attempts is longer.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// Makes the clients. They share connections' settings and credentials; each is made once, at the start.
+#[derive(Debug, Clone)]
+pub struct Sdk(SdkConfig);
+
+impl Sdk {
+    /// Takes region, credentials and, where it is set, the endpoint (`AWS_ENDPOINT_URL`) from where every AWS
+    /// program takes them.
+    pub async fn load() -> Self {
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts(ATTEMPT, OPERATION))
+            .retry_config(retries());
+        Self(config.load().await)
+    }
+
+    /// A client of DynamoDB.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.0)
+    }
+
+    /// A client of SQS.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.0)
+    }
+
+    /// A client of S3. Emulators have no name for each bucket, so that another endpoint than AWS's own is
+    /// asked with the bucket in the path.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.0)
+            .force_path_style(self.0.endpoint_url().is_some())
+            .timeout_config(timeouts(BLOB_ATTEMPT, BLOB_OPERATION));
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// A client of Secrets Manager.
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.0)
+    }
+}
+
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF)
+}
