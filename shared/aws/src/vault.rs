@@ -28,11 +28,11 @@ const MASTER_CHARACTERS: usize = 43;
 /// Shorter platform keys could be guessed.
 const PLATFORM_CHARACTERS: usize = 32;
 
-/// The names, or ARNs, of the deployment's secrets.
-#[derive(Debug, Clone)]
+/// The names, or ARNs, of the deployment's secrets. A function names those that it may read.
+#[derive(Debug, Clone, Default)]
 pub struct SecretNames {
     /// The master key's: a random text of at least 43 characters, of which the SHA-256 digest is the key.
-    pub master: String,
+    pub master: Option<String>,
     /// The platform key's: a text of at least 32 characters, which is the key. `None` where nobody may act as
     /// the platform.
     pub platform: Option<String>,
@@ -42,7 +42,7 @@ pub struct SecretNames {
 pub struct SecretsManagerVault {
     client: Client,
     clock: Arc<dyn Clock>,
-    master: Secret,
+    master: Option<Secret>,
     platform: Option<Secret>,
 }
 
@@ -59,6 +59,8 @@ struct Secret {
 /// The secret is there, but of no use.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
+    #[error("this function was not given the secret's name")]
+    NotNamed,
     #[error("the secret {0} has no text")]
     NoText(String),
     #[error("the secret {name} has {length} characters; at least {least} are needed")]
@@ -130,7 +132,7 @@ impl SecretsManagerVault {
         Self {
             client,
             clock,
-            master: Secret::new("master key", master, MASTER_CHARACTERS),
+            master: master.map(|name| Secret::new("master key", name, MASTER_CHARACTERS)),
             platform: platform.map(|name| Secret::new("platform key", name, PLATFORM_CHARACTERS)),
         }
     }
@@ -139,7 +141,9 @@ impl SecretsManagerVault {
 #[async_trait]
 impl Vault for SecretsManagerVault {
     async fn master_key(&self) -> Result<SecretBox<[u8; 32]>, VaultError> {
-        let text = self.master.value(&self.client, &*self.clock).await?;
+        let not_named = || VaultError { name: "master key", source: Unusable::NotNamed.into() };
+        let secret = self.master.as_ref().ok_or_else(not_named)?;
+        let text = secret.value(&self.client, &*self.clock).await?;
         Ok(SecretBox::init_with_mut(|key: &mut [u8; 32]| {
             key.copy_from_slice(&Sha256::digest(text.expose_secret().as_bytes()));
         }))

@@ -193,11 +193,12 @@ impl FanOut {
     async fn deliver(&self, parts: &[Part]) -> HashMap<usize, FanOutError> {
         let has_failed: Vec<_> = parts.iter().map(|_| AtomicBool::new(false)).collect();
         let has_failed = &has_failed;
-        let created = in_turns(parts).map(|(index, (endpoint, target))| async move {
+        let created = in_turns(parts).map(|(index, place)| async move {
             // What is left of a part comes again as a whole.
             if has_failed[index].load(Ordering::Relaxed) {
                 return (index, Ok(None));
             }
+            let (endpoint, target) = &parts[index].targets[place];
             let created = self.create(&parts[index], *endpoint, target).await;
             has_failed[index].fetch_or(created.is_err(), Ordering::Relaxed);
             (index, created)
@@ -287,12 +288,14 @@ impl FanOut {
 
 type Indexed = (usize, Result<(), FanOutError>);
 
-/// The endpoints of all parts, the first of each before the second of any: an event for a few endpoints does
-/// not wait for one for thousands in the same batch.
-fn in_turns(parts: &[Part]) -> impl Iterator<Item = (usize, &(EndpointId, Target))> {
+/// The places of all parts' endpoints, the first of each part before the second of any: an event for a few
+/// endpoints does not wait for one for thousands in the same batch.
+fn in_turns(parts: &[Part]) -> impl Iterator<Item = (usize, usize)> {
     let turns = parts.iter().map(|part| part.targets.len()).max().unwrap_or(0);
-    let turn =
-        |turn| parts.iter().enumerate().filter_map(move |(i, part)| Some((i, part.targets.get(turn)?)));
+    let turn = move |turn| {
+        let has_one = move |part: &usize| turn < parts[*part].targets.len();
+        (0..parts.len()).filter(has_one).map(move |part| (part, turn))
+    };
     (0..turns).flat_map(turn)
 }
 

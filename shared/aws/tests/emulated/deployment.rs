@@ -108,7 +108,7 @@ impl Deployment {
             tables: TableNames { config: name("config"), ledger: name("ledger") },
             urls,
             bucket: prefix.clone(),
-            secrets: SecretNames { master: name("master"), platform: Some(name("platform")) },
+            secrets: SecretNames { master: Some(name("master")), platform: Some(name("platform")) },
         }
     }
 

@@ -1,0 +1,36 @@
+//! `deliver-webhook`: fed by the queue `webhook`, makes an attempt for each message.
+
+use std::sync::Arc;
+
+use lambda_runtime::Error;
+use postrider_application::deliver::{Deliver, OpenEndpoints};
+use postrider_application::endpoints::{ChangeStatus, Secrets};
+use postrider_application::ports::QueueName;
+use postrider_application::stores::{Deliveries, Endpoints};
+use postrider_channels::webhook::WebhookChannel;
+use postrider_domain::ChannelKind;
+use postrider_lambda_kit::{Grouping, Start, run_batches};
+use postrider_outbound::HttpOutbound;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let start = Start::begin().await?;
+    let (table, blobs) = (start.table()?, start.blobs()?);
+    let webhook = ChannelKind::Webhook;
+    let queue =
+        start.queues(&[QueueName::Channel(webhook), QueueName::ChannelDead(webhook), QueueName::Events])?;
+    let outbound = Arc::new(HttpOutbound::new(&start.allowed_networks()?)?);
+    let (clock, entropy) = (start.clock.clone(), start.entropy.clone());
+    let secrets = Secrets::new(start.vault().await?, entropy.clone());
+    let endpoints = Endpoints::new(table.clone());
+    let channel = Arc::new(WebhookChannel::new(outbound));
+    let open = OpenEndpoints::new(endpoints.clone(), secrets, channel, clock.clone());
+    let status = ChangeStatus::new(endpoints, queue.clone(), clock.clone());
+    let deliveries = Deliveries::new(table);
+    let deliver = Arc::new(Deliver::new(deliveries, open, status, queue, blobs, clock.clone(), entropy));
+    run_batches(clock, Grouping::Each, move |batch| {
+        let deliver = deliver.clone();
+        async move { deliver.handle(batch.records).await }
+    })
+    .await
+}

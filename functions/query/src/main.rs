@@ -1,0 +1,27 @@
+//! `query`: called by API Gateway for everything that is only read.
+
+use std::sync::Arc;
+
+use lambda_runtime::Error;
+use postrider_application::access::Authenticator;
+use postrider_application::query::Lookup;
+use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_http_api::{QueryServices, query_router};
+use postrider_lambda_kit::{Start, run_http};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let start = Start::begin().await?;
+    let (table, blobs) = (start.table()?, start.blobs()?);
+    let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
+    let authenticator = Authenticator::new(keys, tenants, start.vault().await?, start.clock);
+    let endpoints = Endpoints::new(table.clone());
+    let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
+    run_http(query_router(QueryServices {
+        authenticator: Arc::new(authenticator),
+        lookup: Lookup::new(endpoints.clone(), events, deliveries, blobs),
+        endpoints,
+        dead_letters: DeadLetters::new(table),
+    }))
+    .await
+}
