@@ -5,35 +5,52 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 VENV := .venv
-TOOLS := $(VENV)/.tools
+LINT_TOOLS := $(VENV)/.tools
+AWS_TOOLS := $(VENV)/.tools-aws
+EMULATOR := $(VENV)/emulator/.tools
+WITH_TOOLS := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+FUNCTIONS := $(patsubst functions/%/,%,$(wildcard functions/*/))
 ARGS ?=
+ARCH ?=
+ENV ?= default
+F ?= ingest
+E ?= events/ingest/http.json
 
-.PHONY: help dev build test lint format bench tools clean
+.PHONY: help dev build test e2e lint format bench cost emulator deploy invoke tools clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 dev: ## Build and run everything on http://127.0.0.1:8080 (ARGS="--in-memory ..." are passed on)
 	@echo "building postrider (the first time takes a few minutes)"
 	@cargo build --package postrider
 	@exec cargo run --quiet --package postrider -- dev $(ARGS)
 
-build: ## Build the program that the tests run
-	cargo build --package postrider
+build: $(AWS_TOOLS) ## Package the functions for Lambda, as small as they get (ARCH=arm64 or x86_64 for only one)
+	$(WITH_TOOLS) tools/package-lambdas.sh $(ARCH)
 
-test: build verifiers ## Run all tests: unit, property, end to end, crashes
+test: verifiers $(EMULATOR) ## Run all tests but the scenarios on the emulator: unit, property, end to end, crashes
+	cargo build --package postrider
 	cargo test --workspace
 
-.PHONY: verifiers
+e2e: functions $(AWS_TOOLS) $(EMULATOR) ## Run the end-to-end scenarios on the emulator, deployed from template.yaml
+	cargo test --package postrider-tests --test scenarios --no-run
+	$(VENV)/bin/python infra/localstack/emulator.py e2e -- cargo test --package postrider-tests --test scenarios $(ARGS)
+
+.PHONY: functions verifiers
+functions:
+	cargo build $(FUNCTIONS:%=--package postrider-%)
+
 verifiers:
 	@tests/verifiers/install.sh
 
-lint: tools ## Check formatting, lints, documentation, dependencies and licences
+lint: $(LINT_TOOLS) ## Check formatting, lints, documentation, dependencies, licences and the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --quiet
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo deny --log-level error check bans licenses sources
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo shear
+	$(WITH_TOOLS) cargo deny --log-level error check bans licenses sources
+	$(WITH_TOOLS) cargo shear
+	$(VENV)/bin/cfn-lint template.yaml
 
 format: ## Format the code
 	cargo fmt --all
@@ -42,12 +59,38 @@ bench: ## Measure throughput and latency beside bare posts to the same receiver
 	cargo build --release --package postrider --package postrider-tests --bin postrider --bin bench
 	target/release/bench
 
-tools: $(TOOLS) ## Install the pinned programs that the other targets use into .venv
+cost: ## Print what a delivery costs on AWS, counted: requests, units and dollars
+	@cargo run --quiet --package postrider-cost --bin cost
 
-$(TOOLS): tools/requirements.txt
+emulator: functions $(AWS_TOOLS) $(EMULATOR) ## Run the stack on the emulator until Ctrl-C (ARGS="--port 4566")
+	$(VENV)/bin/python infra/localstack/emulator.py $(ARGS) up
+
+deploy: ## Package the functions and deploy the stack to AWS (ENV=staging: an environment of samconfig.toml)
+	@arch="$$(sed -n '/^\[$(ENV)\.deploy\.parameters\]/,/^\[/s/.*"Architecture=\([a-z0-9_]*\)".*/\1/p' samconfig.toml)"; \
+	[ -n "$$arch" ] || { echo "samconfig.toml has no environment $(ENV) with an Architecture" >&2; exit 1; }; \
+	$(MAKE) build ARCH="$$arch"
+	$(WITH_TOOLS) sam validate --lint
+	$(WITH_TOOLS) sam deploy --config-env $(ENV) $(ARGS)
+
+invoke: $(AWS_TOOLS) ## Run a packaged function in Lambda's container (F=query E=events/query/http.json; needs Docker)
+	@$(WITH_TOOLS) tools/invoke.sh $(F) $(E) $(ARGS)
+
+tools: $(LINT_TOOLS) $(AWS_TOOLS) $(EMULATOR) ## Install the pinned programs that the other targets use into .venv
+
+$(LINT_TOOLS): tools/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
-	touch $(TOOLS)
+	touch $@
+
+$(AWS_TOOLS): tools/requirements-aws.txt $(LINT_TOOLS)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements-aws.txt
+	touch $@
+
+$(EMULATOR): tools/requirements-emulator.txt $(LINT_TOOLS)
+	python3 -m venv $(VENV)/emulator
+	$(VENV)/emulator/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements-emulator.txt
+	ln -sf ../emulator/bin/ministack $(VENV)/bin/ministack
+	touch $@
 
 clean: ## Remove what was built and installed here
 	cargo clean
