@@ -87,3 +87,39 @@ fn retries() -> RetryConfig {
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::Region;
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    /// The URL of the object `key` in `bucket`.
+    async fn url(endpoint: Option<&str>) -> String {
+        let credentials = Credentials::new("test", "test", None, None, "tests");
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let request = Sdk(config.build()).s3().get_object().bucket("bucket").key("key");
+        let hour = PresigningConfig::expires_in(Duration::from_secs(3_600)).unwrap();
+        let uri = request.presigned(hour).await.unwrap().uri().to_owned();
+        uri.split('?').next().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_is_in_the_path_where_the_endpoint_is_not_awss() {
+        assert_eq!(url(None).await, "https://bucket.s3.eu-west-1.amazonaws.com/key");
+        assert_eq!(url(Some("http://emulator:4566")).await, "http://emulator:4566/bucket/key");
+    }
+
+    #[test]
+    fn an_operation_has_time_for_all_of_its_attempts() {
+        let waits = FIRST_BACKOFF + FIRST_BACKOFF * 2;
+        assert!(ATTEMPT * ATTEMPTS + waits <= OPERATION);
+        assert!(BLOB_ATTEMPT * 2 + FIRST_BACKOFF <= BLOB_OPERATION);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -35,29 +36,35 @@ fn start() -> Option<Emulator> {
         .env("GATEWAY_PORT", free.port().to_string())
         .env("IOT_MTLS_ENABLED", "0")
         .env("LOG_LEVEL", "WARNING")
-        // Where it writes the number of its process.
+        // Where it writes what it keeps of itself.
         .env("TMPDIR", &folder)
+        .env("STATE_DIR", &folder)
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)
         .spawn()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
-    let watchdog = Command::new("sh")
-        .args(["-c", "read _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"", "watchdog"])
-        .arg(child.id().to_string())
-        .arg(&folder)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let emulator = Emulator { address: free.to_string(), _watchdog: watch(child.id(), &folder) };
     let begun = Instant::now();
     loop {
         let ended = child.try_wait().unwrap();
         if TcpStream::connect(free).is_ok() {
-            return ended.is_none().then(|| Emulator { address: free.to_string(), _watchdog: watchdog });
+            return ended.is_none().then_some(emulator);
         }
         let wrote = || std::fs::read_to_string(&log).unwrap_or_default();
         assert!(ended.is_none(), "the emulator ended; it wrote:\n{}", wrote());
         assert!(begun.elapsed() < START, "the emulator does not answer; it wrote:\n{}", wrote());
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A process that ends the emulator, and removes its folder, when this one ends: then its input is closed.
+fn watch(emulator: u32, folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", "read _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"", "watchdog"])
+        .arg(emulator.to_string())
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap()
 }

@@ -17,6 +17,7 @@ pub(crate) fn ministack() -> PathBuf {
 }
 
 /// The seed of this run, printed so that the run can be repeated.
+#[expect(clippy::print_stdout, reason = "a test's output is where its seed is looked for")]
 pub(crate) fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     let seed = *SEED.get_or_init(|| {
