@@ -17,6 +17,7 @@ mod json;
 mod keys;
 mod page;
 mod params;
+mod paths;
 mod problem;
 mod publication;
 mod routers;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
-use crate::{dead_letters, deliveries, endpoints, events, health, keys, tenants};
+use crate::{dead_letters, deliveries, endpoints, events, health, keys, paths, tenants};
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
 pub fn ingest_router(services: IngestServices) -> Router {
@@ -62,13 +62,8 @@ fn manage_routes(services: ManageServices) -> Router {
 fn finish(routes: Router) -> Router {
     routes
         .merge(health::routes())
-        .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(async |method: Method| {
-            Problem::new(
-                Kind::MethodNotAllowed,
-                format!("{method} cannot be used here; see the header Allow"),
-            )
-        })
+        .fallback(paths::refuse)
+        .method_not_allowed_fallback(paths::refuse)
         .layer(middleware::from_fn(every_answer))
 }
 

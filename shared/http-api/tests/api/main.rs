@@ -13,6 +13,7 @@ mod fixture;
 mod isolation;
 mod keys;
 mod lists;
+mod parts;
 mod ports;
 mod protocol;
 mod routes;

@@ -167,13 +167,13 @@ async fn each_function_has_its_own_part_of_the_api() {
     let whole = std::mem::replace(&mut api.router, ingest_router(services.ingest));
     api.post(&api.acme.publisher, "/v1/events", event.clone()).await.expect(202);
     api.get(&api.acme.publisher, "/v1/events").await.expect(405);
-    api.get(&api.acme.publisher, "/v1/endpoints").await.expect(404);
+    api.get(&api.acme.publisher, "/v1/endpoints").await.expect(405);
     api.router = query_router(services.query);
     api.get(&api.acme.publisher, "/v1/events").await.expect(200);
     api.post(&api.acme.publisher, "/v1/events", event.clone()).await.expect(405);
     api.router = manage_router(services.manage);
     api.get(&api.acme.admin, "/v1/keys").await.expect(200);
-    api.post(&api.acme.publisher, "/v1/events", event).await.expect(404);
+    api.post(&api.acme.publisher, "/v1/events", event).await.expect(405);
     api.send(Call::new(Method::GET, "/health")).await.expect(200);
     api.router = whole;
     api.get(&api.acme.admin, "/v1/keys").await.expect(200);
