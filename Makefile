@@ -9,7 +9,6 @@ LINT_TOOLS := $(VENV)/.tools
 AWS_TOOLS := $(VENV)/.tools-aws
 EMULATOR := $(VENV)/emulator/.tools
 WITH_TOOLS := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
-FUNCTIONS := $(patsubst functions/%/,%,$(wildcard functions/*/))
 ARGS ?=
 ARCH ?=
 ENV ?= default
@@ -29,17 +28,19 @@ dev: ## Build and run everything on http://127.0.0.1:8080 (ARGS="--in-memory ...
 build: $(AWS_TOOLS) ## Package the functions for Lambda, as small as they get (ARCH=arm64 or x86_64 for only one)
 	$(WITH_TOOLS) tools/package-lambdas.sh $(ARCH)
 
-test: verifiers $(EMULATOR) ## Run all tests but the scenarios on the emulator: unit, property, end to end, crashes
-	cargo build --package postrider
+test: programs verifiers $(EMULATOR) ## Run all tests: unit, property, end to end in one process and on the emulator, crashes
 	cargo test --workspace
+	$(MAKE) e2e
 
-e2e: functions $(AWS_TOOLS) $(EMULATOR) ## Run the end-to-end scenarios on the emulator, deployed from template.yaml
-	cargo test --package postrider-tests --test scenarios --no-run
-	$(VENV)/bin/python infra/localstack/emulator.py e2e -- cargo test --package postrider-tests --test scenarios $(ARGS)
+e2e: programs $(AWS_TOOLS) $(EMULATOR) ## Run the end-to-end scenarios on the emulator, deployed from template.yaml
+	POSTRIDER_TEST_SCALE=$${POSTRIDER_TEST_SCALE:-0.02} POSTRIDER_TEST_SLOW=$${POSTRIDER_TEST_SLOW:-5} \
+	$(VENV)/bin/python infra/localstack/emulator.py e2e -- cargo test --workspace --test scenarios $(ARGS)
 
-.PHONY: functions verifiers
-functions:
-	cargo build $(FUNCTIONS:%=--package postrider-%)
+# All of it at once: built one by one, packages would ask for other features of what they share, and the AWS SDK
+# would be built again for each.
+.PHONY: programs verifiers
+programs:
+	cargo build --workspace --all-targets
 
 verifiers:
 	@tests/verifiers/install.sh
@@ -62,7 +63,7 @@ bench: ## Measure throughput and latency beside bare posts to the same receiver
 cost: ## Print what a delivery costs on AWS, counted: requests, units and dollars
 	@cargo run --quiet --package postrider-cost --bin cost
 
-emulator: functions $(AWS_TOOLS) $(EMULATOR) ## Run the stack on the emulator until Ctrl-C (ARGS="--port 4566")
+emulator: programs $(AWS_TOOLS) $(EMULATOR) ## Run the stack on the emulator until Ctrl-C (ARGS="--port 4566")
 	$(VENV)/bin/python infra/localstack/emulator.py $(ARGS) up
 
 deploy: ## Package the functions and deploy the stack to AWS (ENV=staging: an environment of samconfig.toml)

@@ -1,5 +1,6 @@
 //! Events that are refused.
 
+use postrider_tests::settings::settings;
 use postrider_tests::tenant::text;
 use postrider_tests::{Target, client};
 use reqwest::Method;
@@ -95,9 +96,13 @@ pub(crate) async fn bodies_are_refused_by_form(target: &Target) {
             tenant.admin.post_text(route, body).await.problem(400, "malformed-json");
         }
     }
-    // A text that is not UTF-8, and a number of levels that nobody means.
+    // A text that is not UTF-8: the emulator's gateway makes it UTF-8 before Postrider sees it.
     let bytes = b"{\"type\":\"a.b\",\"data\":\"\xFF\"}";
-    tenant.admin.post_text(ROUTE, &bytes[..]).await.problem(400, "malformed-json");
+    let answer = tenant.admin.post_text(ROUTE, &bytes[..]).await;
+    if settings().emulator.is_none() {
+        answer.problem(400, "malformed-json");
+    }
+    // A number of levels that nobody means.
     let deep = format!(r#"{{"type":"a.b","data":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let answer = tenant.admin.post_text(ROUTE, deep).await;
     assert!((400..500).contains(&answer.status) || answer.status == 202, "{}", answer.text());

@@ -21,15 +21,17 @@ mod payloads;
 mod publishing;
 mod requests;
 mod retries;
+mod sources;
 mod tables;
 mod volume;
 
 use std::process::ExitCode;
 
+use postrider_tests::settings::settings;
 use postrider_tests::{harness, scenarios};
 
 fn main() -> ExitCode {
-    harness::run(scenarios! {
+    let mut all = scenarios! {
         volume: ten_thousand_events_arrive_exactly_once;
         retries: a_receiver_that_fails_twice_gets_the_event_at_the_third_try,
             retry_after_is_honoured,
@@ -99,5 +101,12 @@ fn main() -> ExitCode {
             queries_are_refused_by_parameter,
             unknown_ids_are_not_found,
             unknown_routes_and_methods_are_refused;
-    })
+    };
+    if settings().emulator.is_some() {
+        all.extend(scenarios! {
+            sources: an_event_of_the_bus_is_delivered,
+                messages_of_the_inbox_are_delivered_once;
+        });
+    }
+    harness::run(all)
 }

@@ -12,6 +12,8 @@ pub struct Settings {
     pub url: Option<String>,
     /// `POSTRIDER_PLATFORM_KEY`: the platform key of that deployment.
     pub platform_key: Option<String>,
+    /// Where else events can be put in on an emulator; `None` elsewhere.
+    pub emulator: Option<Emulator>,
     /// `POSTRIDER_BIN`: the program to start. Unset, it is `postrider` beside the tests in the target folder.
     pub program: Option<PathBuf>,
     /// `POSTRIDER_TEST_SLOW`, default 1: every deadline is multiplied by it.
@@ -22,6 +24,17 @@ pub struct Settings {
     pub seed: Option<u64>,
 }
 
+/// An emulator of AWS that runs the deployment.
+#[derive(Debug)]
+pub struct Emulator {
+    /// `POSTRIDER_EMULATOR_URL`: its base URL.
+    pub url: String,
+    /// `POSTRIDER_BUS`: the event bus.
+    pub bus: String,
+    /// `POSTRIDER_INBOX_QUEUE_URL`: the inbox queue.
+    pub inbox: String,
+}
+
 /// The settings of this run.
 pub fn settings() -> &'static Settings {
     static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -29,8 +42,15 @@ pub fn settings() -> &'static Settings {
         let url = variable("POSTRIDER_URL").map(|url: String| url.trim_end_matches('/').to_owned());
         let platform_key = variable("POSTRIDER_PLATFORM_KEY");
         assert!(url.is_none() || platform_key.is_some(), "POSTRIDER_URL needs POSTRIDER_PLATFORM_KEY");
+        let emulator = variable("POSTRIDER_EMULATOR_URL").map(|url| Emulator {
+            url,
+            bus: variable("POSTRIDER_BUS").expect("POSTRIDER_EMULATOR_URL needs POSTRIDER_BUS"),
+            inbox: variable("POSTRIDER_INBOX_QUEUE_URL")
+                .expect("POSTRIDER_EMULATOR_URL needs POSTRIDER_INBOX_QUEUE_URL"),
+        });
         Settings {
             url,
+            emulator,
             platform_key,
             program: variable("POSTRIDER_BIN"),
             slow: variable("POSTRIDER_TEST_SLOW").unwrap_or(1.0),

@@ -17,8 +17,7 @@ async fn main() -> Result<(), Error> {
     let start = Start::begin().await?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let webhook = ChannelKind::Webhook;
-    let queue =
-        start.queues(&[QueueName::Channel(webhook), QueueName::ChannelDead(webhook), QueueName::Events])?;
+    let queue = start.queues(&[QueueName::Channel(webhook), QueueName::ChannelDead(webhook)])?;
     let outbound = Arc::new(HttpOutbound::new(&start.allowed_networks()?)?);
     let (clock, entropy) = (start.clock.clone(), start.entropy.clone());
     let secrets = Secrets::new(start.vault().await?, entropy.clone());

@@ -70,7 +70,7 @@ async fn a_value_that_cannot_be_renewed_goes_on_serving() {
 #[tokio::test]
 async fn a_secret_that_is_too_short_is_named() {
     let mut faulty = Faulty::start(Plan::script(&[])).await;
-    let (master, platform) = (faulty.deployment.secrets.master.clone(), "short".to_owned());
+    let (master, platform) = (faulty.deployment.secrets.master.clone().unwrap(), "short".to_owned());
     let secrets = &faulty.deployment.direct.secrets;
     for (name, text) in [(&master, "x".repeat(42)), (&platform, "x".repeat(31))] {
         let put = secrets.put_secret_value().secret_id(name).secret_string(&text).send().await;
@@ -84,7 +84,10 @@ async fn a_secret_that_is_too_short_is_named() {
     assert!(error.source.to_string().contains(&master), "{error}: {}", error.source);
     let error = vault.platform_key().await.unwrap_err();
     assert!(error.source.to_string().contains(&platform), "{error}: {}", error.source);
-    faulty.deployment.secrets.master = "missing".to_owned();
+    faulty.deployment.secrets.master = Some("missing".to_owned());
     let vault = faulty.deployment.vault(&faulty.clients, Arc::new(StandingClock::default()));
     assert_eq!(vault.master_key().await.err().unwrap().name, "master key");
+    faulty.deployment.secrets.master = None;
+    let vault = faulty.deployment.vault(&faulty.clients, Arc::new(StandingClock::default()));
+    assert!(vault.master_key().await.err().unwrap().source.to_string().contains("was not given"));
 }

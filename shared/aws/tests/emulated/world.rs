@@ -17,7 +17,6 @@ use postrider_application::ports::{
     QueueName, QueueRecord,
 };
 use postrider_application::release::Release;
-use postrider_application::sealing::Sealer;
 use postrider_application::stores::{Deliveries, Endpoints, Events};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::SqsQueues;
@@ -27,7 +26,6 @@ use postrider_domain::signature::SigningSecret;
 use postrider_domain::{
     ChannelKind, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription, TenantId, Timestamp,
 };
-use secrecy::SecretBox;
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
@@ -140,8 +138,8 @@ impl World {
         let entropy = Arc::new(SystemEntropy);
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
         let endpoints = Endpoints::new(table);
-        let secrets =
-            Secrets::new(Arc::new(Sealer::new(&SecretBox::new(Box::new([7; 32])))), entropy.clone());
+        let vault = Arc::new(faulty.deployment.vault(&faulty.clients, clock.clone()));
+        let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
         let shared: Arc<dyn Channel> = Arc::new(Shared(receiver.clone()));
