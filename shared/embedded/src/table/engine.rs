@@ -114,9 +114,9 @@ impl Engine {
         result.map(|_| ()).map_err(|error| convert::error(table, error))
     }
 
-    /// Removes what has expired. Answers how many items that were.
-    pub(super) fn remove_expired(&self) -> Result<usize, TableError> {
-        self.writer.sweep_ttl().map_err(|error| convert::error(TableName::Ledger, error))
+    /// Removes what has expired.
+    pub(super) fn remove_expired(&self) -> Result<(), TableError> {
+        self.writer.sweep_ttl().map(|_| ()).map_err(|error| convert::error(TableName::Ledger, error))
     }
 }
 

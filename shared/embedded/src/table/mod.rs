@@ -60,11 +60,12 @@ impl EmbeddedTable {
         Ok(Self { engine, overlay, writer })
     }
 
-    /// Removes what has expired by `now`, as DynamoDB's TTL does. Answers how many items that were.
+    /// Removes what has expired by `now`, as DynamoDB's TTL does. After a restart some of it may be there again,
+    /// until this is called the next time.
     ///
     /// # Errors
     /// When the tables cannot be written.
-    pub async fn remove_expired(&self, now: Timestamp) -> Result<usize, TableError> {
+    pub async fn remove_expired(&self, now: Timestamp) -> Result<(), TableError> {
         let places = self.overlay.places(&Concerned::ExpiredBy(now.as_seconds()));
         self.settle(places).await?;
         let engine = self.engine.clone();
