@@ -268,7 +268,7 @@ async fn keep_schedule(due: Schedule, clock: Arc<dyn Clock>, mut stop: watch::Re
 /// Removes expired items from time to time.
 async fn sweep(table: Arc<EmbeddedTable>, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = table.remove_expired().await {
+        if let Err(error) = table.remove_expired(clock.now()).await {
             tracing::warn!(%error, "expired items could not be removed");
         }
         tokio::select! {

@@ -12,6 +12,7 @@ use postrider_domain::Timestamp;
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoints::Checkpoints;
 use super::state::{Message, Touch};
 use crate::OpenError;
 
@@ -28,6 +29,12 @@ pub(super) enum LogEntry {
     Moved { id: u64, to: QueueName },
     /// A message was dealt with.
     Removed(u64),
+}
+
+impl LogEntry {
+    fn bytes(&self) -> usize {
+        if let Self::Sent(_, message) = self { message.body.len() } else { 0 }
+    }
 }
 
 /// The log could not be written.
@@ -48,8 +55,6 @@ impl Log {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        // Messages come and go in the same few pages: copying those back seldom saves most of the syncs.
-        connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS message (
                 id INTEGER PRIMARY KEY,
@@ -61,10 +66,11 @@ impl Log {
             ) STRICT",
         )?;
         let kept = read(&connection)?;
+        let checkpoints = Checkpoints::start(path, &connection)?;
         let (jobs, received) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name("queue-log".to_owned());
         thread
-            .spawn(move || write_all(connection, received))
+            .spawn(move || write_all(connection, checkpoints, received))
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok((Self { jobs }, kept))
     }
@@ -102,7 +108,11 @@ fn read(connection: &Connection) -> Result<Vec<(QueueName, Message)>, rusqlite::
     Ok(messages)
 }
 
-fn write_all(mut connection: Connection, mut jobs: mpsc::UnboundedReceiver<Job>) {
+fn write_all(
+    mut connection: Connection,
+    mut checkpoints: Checkpoints,
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+) {
     while let Some(first) = jobs.blocking_recv() {
         let mut gathered = vec![first];
         while gathered.len() < GATHERED {
@@ -115,11 +125,14 @@ fn write_all(mut connection: Connection, mut jobs: mpsc::UnboundedReceiver<Job>)
         if let Err(error) = &result {
             tracing::error!(error = %error, "the queue's file cannot be written");
         }
+        let entries = || gathered.iter().flat_map(|(entries, _)| entries);
+        let (changes, bytes) = (entries().count(), entries().map(LogEntry::bytes).sum());
         for (_, reply) in gathered {
             if let Some(reply) = reply {
                 reply.send(result.clone()).ok();
             }
         }
+        checkpoints.committed(&connection, changes, bytes);
     }
 }
 

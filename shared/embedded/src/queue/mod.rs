@@ -1,5 +1,6 @@
 //! Queues with the semantics of SQS, and what Lambda's event source does with them.
 
+mod checkpoints;
 mod event_source;
 mod log;
 mod state;

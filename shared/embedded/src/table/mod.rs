@@ -1,23 +1,40 @@
-//! The Table port on dynoxide: DynamoDB's operations on SQLite, called in process.
+//! The Table port on dynoxide, which has DynamoDB's operations on SQLite, with the ledger's latest writes ahead
+//! of it.
 
+mod backlog;
+mod config_cache;
 mod convert;
+mod direct;
+mod engine;
+mod overlay;
 mod requests;
 mod schema;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use dynoxide::{Database, DynoxideError};
 use postrider_application::ports::table::{Item, Key, Page, Put, Query, Table, TableError, TableName, Write};
+use postrider_domain::Timestamp;
+use tokio::task::spawn_blocking;
 
-use self::writer::{Commit, Writer};
+use self::direct::Direct;
+use self::engine::Engine;
+use self::overlay::write_log;
+use self::overlay::{Concerned, HotPut, Overlay, Place};
+use self::writer::Writer;
 use crate::OpenError;
+
+/// How many items found in the log are given to the engine in one commit.
+const PORTION: usize = 200;
 
 /// DynamoDB's tables in one process.
 pub struct EmbeddedTable {
-    reader: Database,
-    writer: Writer,
+    engine: Engine,
+    overlay: Arc<Overlay>,
+    /// On a file, where writes must be synced.
+    writer: Option<Writer>,
 }
 
 impl EmbeddedTable {
@@ -26,86 +43,124 @@ impl EmbeddedTable {
     /// # Errors
     /// When SQLite cannot be used.
     pub fn in_memory() -> Result<Self, OpenError> {
-        let database = Database::memory().map_err(open_error)?;
-        schema::create_missing(&database).map_err(open_error)?;
-        Ok(Self { reader: database.clone(), writer: Writer::start(database, Commit::Each)? })
+        let engine = Engine::in_memory()?;
+        let overlay = Arc::new(Overlay::new(engine.clone()));
+        Ok(Self { engine, overlay, writer: None })
     }
 
-    /// Tables in a file, which is made where it is missing.
+    /// Tables in a file, which is made where it is missing, with a log beside it.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// When the files cannot be used.
     pub fn in_file(path: &Path) -> Result<Self, OpenError> {
-        let name = path.to_string_lossy();
-        let database = Database::new(&name).map_err(open_error)?;
-        schema::create_missing(&database).map_err(open_error)?;
-        // A second connection, so that reads do not wait for commits to be synced.
-        let reader = Database::new(&name).map_err(open_error)?;
-        Ok(Self { reader, writer: Writer::start(database, Commit::Gathered)? })
+        let engine = Engine::in_file(path)?;
+        take_in_log(path, &engine)?;
+        let overlay = Arc::new(Overlay::new(engine.clone()));
+        let writer = Some(Writer::start(path, &overlay)?);
+        Ok(Self { engine, overlay, writer })
     }
 
-    /// Removes what has expired, as DynamoDB's TTL does. Answers how many items that were.
+    /// Removes what has expired by `now`, as DynamoDB's TTL does. After a restart some of it may be there again,
+    /// until this is called the next time.
     ///
     /// # Errors
     /// When the tables cannot be written.
-    pub async fn remove_expired(&self) -> Result<usize, TableError> {
-        let database = self.writer.database().clone();
-        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
-        let unavailable = |source| TableError::Unavailable { table: TableName::Ledger, source };
-        match swept {
-            Ok(Ok(count)) => Ok(count),
-            Ok(Err(error)) => Err(unavailable(error.into())),
-            Err(error) => Err(unavailable(error.into())),
+    pub async fn remove_expired(&self, now: Timestamp) -> Result<(), TableError> {
+        let places = self.overlay.places(&Concerned::ExpiredBy(now.as_seconds()));
+        self.settle(places).await?;
+        let engine = self.engine.clone();
+        blocking(move || engine.remove_expired()).await
+    }
+
+    async fn settle(&self, places: Vec<Place>) -> Result<(), TableError> {
+        if places.is_empty() {
+            return Ok(());
         }
+        let overlay = Arc::clone(&self.overlay);
+        blocking(move || overlay.settle(&places)).await
+    }
+
+    async fn write_direct(&self, direct: Direct) -> Result<(), TableError> {
+        let places = direct.places();
+        if places.is_empty() {
+            let engine = self.engine.clone();
+            return blocking(move || direct.write(&engine)).await;
+        }
+        if let Some(writer) = &self.writer {
+            return writer.direct(direct).await;
+        }
+        let overlay = Arc::clone(&self.overlay);
+        blocking(move || overlay.exclusively(&places, |engine| direct.write(engine))).await
     }
 }
 
-fn open_error(error: DynoxideError) -> OpenError {
-    OpenError::Table(error.to_string())
+/// Gives the engine what an earlier process wrote to the log.
+fn take_in_log(path: &Path, engine: &Engine) -> Result<(), OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    let (numbers, kept) = write_log::read(path).map_err(failed)?;
+    let items: Vec<_> = kept.into_iter().filter_map(|(place, item)| Some((place, item?))).collect();
+    for portion in items.chunks(PORTION) {
+        let items = portion.iter().map(|(place, packed)| overlay::engine_item(place, packed)).collect();
+        let given = engine.put_all(TableName::Ledger, items);
+        given.map_err(|error| OpenError::Table(error.to_string()))?;
+    }
+    numbers.into_iter().try_for_each(|number| write_log::remove(path, number)).map_err(failed)
+}
+
+/// Does something on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TableError> + Send + 'static,
+) -> Result<T, TableError> {
+    let unavailable = |error: tokio::task::JoinError| TableError::Unavailable {
+        table: TableName::Ledger,
+        source: error.into(),
+    };
+    spawn_blocking(work).await.map_err(unavailable)?
 }
 
 #[async_trait]
 impl Table for EmbeddedTable {
     async fn get(&self, table: TableName, key: Key, consistent: bool) -> Result<Option<Item>, TableError> {
-        let request = requests::get(table, key, consistent);
-        let response = self.reader.get_item(request).map_err(|error| convert::error(table, error))?;
-        Ok(response.item.map(convert::item_from))
+        if table == TableName::Ledger
+            && let Some(item) = self.overlay.get(&Place::new(&key.pk, &key.sk))
+        {
+            return Ok(Some(item));
+        }
+        self.engine.get(table, key, consistent)
     }
 
-    async fn batch_get(&self, table: TableName, keys: Vec<Key>) -> Result<Vec<Item>, TableError> {
+    async fn batch_get(&self, table: TableName, mut keys: Vec<Key>) -> Result<Vec<Item>, TableError> {
         let mut items = Vec::new();
-        // BatchGetItem takes 100 keys; without limits of throughput none is left unprocessed, but an answer
-        // above 16 MB is.
-        let mut pending: Vec<_> = keys.into_iter().map(|key| convert::item_to(key.into_item())).collect();
-        while !pending.is_empty() {
-            let portion = pending.split_off(pending.len().saturating_sub(100));
-            let request = requests::batch_get(table, portion);
-            let response =
-                self.reader.batch_get_item(request).map_err(|error| convert::error(table, error))?;
-            items.extend(response.responses.into_values().flatten().map(convert::item_from));
-            for left in response.unprocessed_keys.into_values() {
-                pending.extend(convert::unprocessed_keys(table, &left)?);
-            }
+        if table == TableName::Ledger {
+            keys.retain(|key| match self.overlay.get(&Place::new(&key.pk, &key.sk)) {
+                Some(item) => {
+                    items.push(item);
+                    false
+                }
+                None => true,
+            });
         }
+        items.extend(self.engine.batch_get(table, keys)?);
         Ok(items)
     }
 
     async fn put(&self, put: Put) -> Result<(), TableError> {
-        self.writer.put(put).await
+        match (HotPut::recognise(&put), &self.writer) {
+            (Some(put), Some(writer)) => writer.put(put).await,
+            (Some(put), None) => self.overlay.put(put),
+            (None, _) => self.write_direct(Direct::Put(put)).await,
+        }
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<(), TableError> {
-        self.writer.transact(writes).await
+        self.write_direct(Direct::Transact(writes)).await
     }
 
     async fn query(&self, query: Query) -> Result<Page, TableError> {
-        let table = query.table;
-        let response =
-            self.reader.query(requests::query(query)).map_err(|error| convert::error(table, error))?;
-        Ok(Page {
-            items: response.items.unwrap_or_default().into_iter().map(convert::item_from).collect(),
-            next: response.last_evaluated_key.map(convert::item_from),
-        })
+        if query.table == TableName::Ledger {
+            self.settle(self.overlay.concerned_by(&query)).await?;
+        }
+        self.engine.query(query)
     }
 }
 

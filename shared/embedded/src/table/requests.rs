@@ -7,7 +7,7 @@ use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::query::QueryRequest;
 use dynoxide::actions::transact_write_items::{
-    TransactDelete, TransactPut, TransactUpdate, TransactWriteItem,
+    TransactDelete, TransactPut, TransactUpdate, TransactWriteItem, TransactWriteItemsRequest,
 };
 use postrider_application::ports::table::{
     Delete, Expression, IndexName, Item, Key, Put, Query, TableName, Update, Write,
@@ -82,18 +82,30 @@ pub(super) fn query(query: Query) -> QueryRequest {
     }
 }
 
-/// One action of a transaction. `with_current` asks for the item that is there when the condition fails.
-pub(super) fn action(write: Write, with_current: bool) -> TransactWriteItem {
-    let current = with_current.then(|| "ALL_OLD".to_owned());
+/// The table that a write is for.
+pub(super) fn table_of(write: &Write) -> TableName {
+    match write {
+        Write::Put(put) => put.table,
+        Write::Update(update) => update.table,
+        Write::Delete(delete) => delete.table,
+    }
+}
+
+pub(super) fn transaction(writes: Vec<Write>) -> TransactWriteItemsRequest {
+    let actions = writes.into_iter().map(action).collect();
+    TransactWriteItemsRequest { transact_items: actions, ..TransactWriteItemsRequest::default() }
+}
+
+fn action(write: Write) -> TransactWriteItem {
     match write {
         Write::Put(Put { table, item, condition }) => TransactWriteItem {
             put: Some(TransactPut {
                 table_name: table_name(table),
                 item: item_to(item),
-                return_values_on_condition_check_failure: condition.as_ref().and(current),
                 condition_expression: condition.as_ref().map(|condition| condition.text.clone()),
                 expression_attribute_names: condition.as_ref().and_then(|c| names(c.names.clone())),
                 expression_attribute_values: condition.and_then(|condition| values(condition.values)),
+                ..TransactPut::default()
             }),
             ..TransactWriteItem::default()
         },

@@ -1,3 +1,8 @@
+//! What the tables do, in memory and on a file.
+
+mod crashes;
+mod same_as_engine;
+
 use futures::future::join_all;
 use postrider_application::ports::table::{AttributeValue, Expression};
 use postrider_testkit::contracts::table::table_contract;
@@ -57,7 +62,7 @@ async fn expired_items_are_removed() {
             item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
             table.put(Put { table: TABLE, item, condition: None }).await.unwrap();
         }
-        table.remove_expired().await.unwrap();
+        table.remove_expired(Timestamp::from_millis(1_800_000_000_000)).await.unwrap();
         let left = table.query(Query::partition(TABLE, "a")).await.unwrap().items;
         let left: Vec<_> = left.iter().map(|item| text(&item["sk"])).collect();
         // DynamoDB leaves alone what expired more than five years ago, taking it for a mistake.
