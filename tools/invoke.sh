@@ -16,12 +16,15 @@ resource=$(awk -v wanted="target/lambda/$function/" \
 
 template=template.yaml
 options=()
+run=()
 if [ -f target/emulator/invoke.json ]; then
   template=target/emulator/invoke.yaml
-  options=(--env-vars target/emulator/invoke.json --docker-network host)
+  endpoint=$(sed -n 's/^ *AWS_ENDPOINT_URL: //p' target/emulator/invoke.yaml)
+  options=(--env-vars target/emulator/invoke.json --add-host host.docker.internal:host-gateway)
+  run=("$PWD/.venv/bin/python" infra/localstack/reach.py "${endpoint##*:}")
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_SESSION_TOKEN=test
 fi
 architecture=$(readlink target/lambda)
 export AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-us-east-1} SAM_CLI_TELEMETRY=0
-exec sam local invoke "$resource" --template "$template" --event "$event" \
+exec "${run[@]}" sam local invoke "$resource" --template "$template" --event "$event" \
   --parameter-overrides "Architecture=${architecture#lambda-}" "${options[@]}" "$@"

@@ -41,7 +41,7 @@ for architecture in "${architectures[@]}"; do
     [ $# -eq 0 ] || exit 1
     continue
   fi
-  cargo lambda build --locked --profile lambda --target "$target.2.34" \
+  cargo lambda build --locked --profile function --target "$target.2.34" \
     --lambda-dir "target/lambda-$architecture" "${packages[@]}"
   built+=("$architecture")
 done

@@ -54,10 +54,12 @@ class Stack:
     def write_invocations(self, template: str, programs: Path, folder: Path) -> None:
         """Writes what `make invoke` runs a function with on this stack: a template and the functions' variables.
 
-        The SAM CLI passes only variables that a template names, and the emulator's address is not one of them.
+        The SAM CLI passes only variables that a template names, and the emulator's address, as containers see it
+        (reach.py), is not one of them.
         """
         first = "        POSTRIDER_LOG: "
-        template = template.replace(first, f"        AWS_ENDPOINT_URL: {self.emulator_url}\n{first}", 1)
+        address = self.emulator_url.replace("127.0.0.1", "host.docker.internal")
+        template = template.replace(first, f"        AWS_ENDPOINT_URL: {address}\n{first}", 1)
         (folder / "invoke.yaml").write_text(template.replace("CodeUri: target/lambda/", f"CodeUri: {programs}/"))
         functions = client("lambda", self.emulator_url)
         variables = {}

@@ -14,7 +14,7 @@ use postrider_outbound::HttpOutbound;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let webhook = ChannelKind::Webhook;
     let queue = start.queues(&[QueueName::Channel(webhook), QueueName::ChannelDead(webhook)])?;
@@ -27,9 +27,9 @@ async fn main() -> Result<(), Error> {
     let status = ChangeStatus::new(endpoints, queue.clone(), clock.clone());
     let deliveries = Deliveries::new(table);
     let deliver = Arc::new(Deliver::new(deliveries, open, status, queue, blobs, clock.clone(), entropy));
-    run_batches(clock, Grouping::Each, move |batch| {
+    run_batches(clock, Grouping::Each, move |records| {
         let deliver = deliver.clone();
-        async move { deliver.handle(batch.records).await }
+        async move { deliver.handle(records).await }
     })
     .await
 }

@@ -12,15 +12,15 @@ use postrider_lambda_kit::{Grouping, Start, run_batches};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
     let (endpoints, deliveries) = (Endpoints::new(table.clone()), Deliveries::new(table.clone()));
     let release = Release::new(endpoints.clone(), deliveries.clone(), Events::new(table), queue.clone());
     let fan_out = Arc::new(FanOut::new(endpoints, deliveries, queue, blobs, start.clock.clone(), release));
-    run_batches(start.clock, Grouping::Together, move |batch| {
+    run_batches(start.clock, Grouping::Together, move |records| {
         let fan_out = fan_out.clone();
-        async move { fan_out.handle(batch.records).await }
+        async move { fan_out.handle(records).await }
     })
     .await
 }

@@ -52,9 +52,9 @@ impl Invocations {
         if kind.records.is_some() {
             let event: SqsEvent = serde_json::from_str(payload.get())?;
             let inbox = self.inbox.clone();
-            let handler = move |batch: postrider_lambda_kit::Batch| {
+            let handler = move |records| {
                 let inbox = inbox.clone();
-                async move { accept_records(&inbox, batch.records).await }
+                async move { accept_records(&inbox, records).await }
             };
             let response = answer_batch(&*self.clock, Grouping::Together, handler, event, context).await?;
             return Ok(serde_json::to_value(response)?);

@@ -21,7 +21,7 @@ use crate::invocation::Invocations;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, blobs, queue) = (start.table()?, start.blobs()?, start.queues(&[QueueName::Events])?);
     let vault = start.vault().await?;
     let (clock, entropy) = (start.clock, start.entropy);

@@ -16,7 +16,7 @@ use postrider_outbound::HttpOutbound;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
     let channels = postrider_channels::channels(Arc::new(HttpOutbound::new(&start.allowed_networks()?)?));

@@ -11,7 +11,7 @@ use postrider_lambda_kit::{Start, run_http};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
     let authenticator = Authenticator::new(keys, tenants, start.vault().await?, start.clock);

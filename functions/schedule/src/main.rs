@@ -17,7 +17,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let start = Start::begin().await?;
+    let start = Start::begin()?;
     let (table, clock) = (start.table()?, start.clock.clone());
     let queue = start.queues(&[QueueName::Channel(ChannelKind::Webhook)])?;
     let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table));

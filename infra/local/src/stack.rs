@@ -223,7 +223,7 @@ impl Stack {
             RECORD,
             Arc::new(move |records| {
                 let record = record_events.clone();
-                Box::pin(async move { record.handle_events(records).await })
+                Box::pin(async move { record.handle(records).await })
             }),
         );
         consume(
@@ -231,7 +231,7 @@ impl Stack {
             RECORD,
             Arc::new(move |records| {
                 let record = record.clone();
-                Box::pin(async move { record.handle_channel(records).await })
+                Box::pin(async move { record.handle(records).await })
             }),
         );
         consumers.spawn(sweep(table, clock.clone(), stopped.clone()));

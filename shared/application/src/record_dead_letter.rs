@@ -46,36 +46,32 @@ impl RecordDeadLetter {
         Self { deliveries, dead_letters, clock }
     }
 
-    /// Deals with a batch of a channel's dead-letter queue. Answers the ids of the messages that must stay.
-    pub async fn handle_channel(&self, records: Vec<QueueRecord>) -> Vec<String> {
+    /// Deals with a batch of a dead-letter queue, whichever it is: messages say what they are. Answers the ids of
+    /// the messages that must stay.
+    pub async fn handle(&self, records: Vec<QueueRecord>) -> Vec<String> {
         let mut failed = Vec::new();
         for record in records {
-            let result = match ChannelMessage::read(&record.body) {
-                Ok(ChannelMessage::GivenUp(message)) => match message.read() {
-                    Ok((tenant, id, reason)) => self.given_up(&tenant, id, reason).await,
-                    Err(error) => Err(error.into()),
-                },
-                Ok(ChannelMessage::Deliver(message)) => self.poisoned(*message).await,
-                Err(error) => Err(error.into()),
-            };
+            let result = self.deal_with(&record).await;
             failed.extend(failure(&record, result));
         }
         failed
     }
 
-    /// Deals with a batch of the dead-letter queue of events. Answers the ids of the messages that must stay.
-    pub async fn handle_events(&self, records: Vec<QueueRecord>) -> Vec<String> {
-        let mut failed = Vec::new();
-        for record in records {
-            let result = match EventsMessage::read(&record.body) {
-                Ok(EventsMessage::FanOut(message)) => self.unmatched(*message).await,
+    async fn deal_with(&self, record: &QueueRecord) -> Result<(), RecordError> {
+        if let Ok(message) = EventsMessage::read(&record.body) {
+            return match message {
+                EventsMessage::FanOut(message) => self.unmatched(*message).await,
                 // The deliveries stay parked; resuming the endpoint once more releases them.
-                Ok(EventsMessage::Release(_)) => Ok(()),
-                Err(error) => Err(error.into()),
+                EventsMessage::Release(_) => Ok(()),
             };
-            failed.extend(failure(&record, result));
         }
-        failed
+        match ChannelMessage::read(&record.body)? {
+            ChannelMessage::GivenUp(message) => {
+                let (tenant, id, reason) = message.read()?;
+                self.given_up(&tenant, id, reason).await
+            }
+            ChannelMessage::Deliver(message) => self.poisoned(*message).await,
+        }
     }
 
     async fn given_up(

@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -39,13 +41,19 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 pub struct Sdk(SdkConfig);
 
 impl Sdk {
-    /// Takes region, credentials and, where it is set, the endpoint (`AWS_ENDPOINT_URL`) from where every AWS
-    /// program takes them.
-    pub async fn load() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest())
+    /// Clients for a region and, instead of AWS's own, an endpoint. The credentials are those in the environment,
+    /// where Lambda puts them: the other places that programs look in would be a third of a megabyte of every
+    /// function.
+    pub fn new(region: impl Into<String>, endpoint: Option<&str>) -> Self {
+        let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.into()))
+            .credentials_provider(credentials)
             .timeout_config(timeouts(ATTEMPT, OPERATION))
             .retry_config(retries());
-        Self(config.load().await)
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        Self(config.build())
     }
 
     /// A client of DynamoDB.
@@ -90,8 +98,7 @@ fn retries() -> RetryConfig {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::Region;
-    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use aws_sdk_s3::config::Credentials;
     use aws_sdk_s3::presigning::PresigningConfig;
 
     use super::*;

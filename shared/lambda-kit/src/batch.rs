@@ -12,19 +12,10 @@ use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use postrider_application::ports::{Clock, QueueRecord};
 use tokio::task::JoinSet;
 
-use crate::messages::{queue_of, record};
+use crate::messages::record;
 
 /// How long before the deadline of an invocation it answers, at the latest.
 const MARGIN: Duration = Duration::from_millis(1500);
-
-/// Messages of one queue.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The name of the queue.
-    pub queue: String,
-    /// The messages.
-    pub records: Vec<QueueRecord>,
-}
 
 /// How a batch is handed to its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +34,7 @@ pub enum Grouping {
 /// When Lambda's runtime API cannot be used.
 pub async fn run_batches<H, F>(clock: Arc<dyn Clock>, grouping: Grouping, handler: H) -> Result<(), Error>
 where
-    H: Fn(Batch) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Vec<QueueRecord>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Vec<String>> + Send + 'static,
 {
     let service = service_fn(|event: LambdaEvent<SqsEvent>| {
@@ -65,19 +56,17 @@ pub async fn answer_batch<H, F>(
     context: &Context,
 ) -> Result<SqsBatchResponse, Error>
 where
-    H: Fn(Batch) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Vec<QueueRecord>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Vec<String>> + Send + 'static,
 {
     let left = Duration::from_millis(context.deadline.saturating_sub(clock.now().as_millis()));
-    let source = event.records.first().and_then(|message| message.event_source_arn.clone());
-    let queue = queue_of(source.as_deref().unwrap_or_default()).to_owned();
     let messages = event.records.len();
     let records: Vec<_> = event.records.into_iter().filter_map(record).collect();
     if records.len() < messages {
         // An empty id in the answer would fail the whole batch, or delete it: so all of it comes again.
         return Err("a message has no id".into());
     }
-    let failed = deal_with(grouping, handler, Batch { queue, records }, left.saturating_sub(MARGIN)).await;
+    let failed = deal_with(grouping, handler, records, left.saturating_sub(MARGIN)).await;
     let failures = failed.into_iter().map(|id| {
         let mut failure = BatchItemFailure::default();
         failure.item_identifier = id;
@@ -88,20 +77,22 @@ where
     Ok(response)
 }
 
-async fn deal_with<H, F>(grouping: Grouping, handler: H, batch: Batch, left: Duration) -> HashSet<String>
+async fn deal_with<H, F>(
+    grouping: Grouping,
+    handler: H,
+    records: Vec<QueueRecord>,
+    left: Duration,
+) -> HashSet<String>
 where
-    H: Fn(Batch) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Vec<QueueRecord>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Vec<String>> + Send + 'static,
 {
-    let mut unfinished: HashSet<String> = ids(&batch).into_iter().collect();
+    let mut unfinished: HashSet<String> = ids(&records).into_iter().collect();
     let mut failed = HashSet::new();
-    let singles = |batch: &Batch| -> Vec<Batch> {
-        let single =
-            |record: &QueueRecord| Batch { queue: batch.queue.clone(), records: vec![record.clone()] };
-        batch.records.iter().map(single).collect()
-    };
+    let singles = |part: &[QueueRecord]| part.iter().map(|record| vec![record.clone()]).collect::<Vec<_>>();
     let work = async {
-        let mut parts = if grouping == Grouping::Together { vec![batch.clone()] } else { singles(&batch) };
+        let mut parts =
+            if grouping == Grouping::Together { vec![records.clone()] } else { singles(&records) };
         while !parts.is_empty() {
             // Dropped when the time is up, the set ends its tasks.
             let mut tasks = JoinSet::new();
@@ -110,15 +101,13 @@ where
             while let Some(ended) = tasks.join_next_with_id().await {
                 match ended {
                     Ok((task, again)) => {
-                        unfinished.retain(|id| {
-                            part_of[&task].records.iter().all(|record| record.message_id != *id)
-                        });
+                        unfinished.retain(|id| part_of[&task].iter().all(|record| record.message_id != *id));
                         failed.extend(again);
                     }
                     Err(error) => {
                         let part = &part_of[&error.id()];
                         tracing::error!(%error, message.ids = ?ids(part), "the work on messages panicked");
-                        if part.records.len() > 1 {
+                        if part.len() > 1 {
                             parts.extend(singles(part));
                         }
                     }
@@ -133,8 +122,8 @@ where
     failed
 }
 
-fn ids(batch: &Batch) -> Vec<String> {
-    batch.records.iter().map(|record| record.message_id.clone()).collect()
+fn ids(records: &[QueueRecord]) -> Vec<String> {
+    records.iter().map(|record| record.message_id.clone()).collect()
 }
 
 #[cfg(test)]

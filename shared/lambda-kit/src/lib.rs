@@ -8,8 +8,7 @@ mod logs;
 mod messages;
 mod start;
 
-pub use batch::{Batch, Grouping, answer_batch, run_batches};
+pub use batch::{Grouping, answer_batch, run_batches};
 pub use environment::{ConfigError, Environment};
 pub use http::{answer_http, run_http};
-pub use messages::queue_of;
 pub use start::Start;

@@ -1,6 +1,8 @@
 //! Logs as JSON lines, one object for each, which CloudWatch Logs Insights reads field by field.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment::{ConfigError, Environment};
 
@@ -14,16 +16,15 @@ const LEVEL: &str = "POSTRIDER_LOG";
 /// When the variable cannot be read.
 pub(crate) fn begin(environment: &Environment) -> Result<(), ConfigError> {
     let directives = environment.optional(LEVEL).unwrap_or("info");
-    let filter = EnvFilter::try_new(directives)
-        .map_err(|error| ConfigError::Wrong { name: LEVEL.to_owned(), reason: error.to_string() })?;
-    tracing_subscriber::fmt()
+    let wrong = |reason: String| ConfigError::Wrong { name: LEVEL.to_owned(), reason };
+    let filter: Targets = directives.parse().map_err(|error| wrong(format!("{error}")))?;
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(filter)
         .with_ansi(false)
-        .without_time()
-        .init();
+        .without_time();
+    tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }

@@ -3,11 +3,6 @@
 use aws_lambda_events::sqs::SqsMessage;
 use postrider_application::ports::QueueRecord;
 
-/// The name of the queue that an ARN or a URL ends with.
-pub fn queue_of(address: &str) -> &str {
-    address.rsplit([':', '/']).next().unwrap_or_default()
-}
-
 /// A message as the use cases take it; `None` for one without an id, which nothing could be reported of.
 pub(crate) fn record(message: SqsMessage) -> Option<QueueRecord> {
     let received = message.attributes.get("ApproximateReceiveCount");
@@ -22,12 +17,6 @@ pub(crate) fn record(message: SqsMessage) -> Option<QueueRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_queue_is_known_by_the_end_of_its_address() {
-        assert_eq!(queue_of("arn:aws:sqs:eu-west-1:123456789012:shop-events-dlq"), "shop-events-dlq");
-        assert_eq!(queue_of("https://sqs.eu-west-1.amazonaws.com/123456789012/shop-webhook"), "shop-webhook");
-    }
 
     #[test]
     fn a_message_without_a_receive_count_is_taken_for_a_repetition() {

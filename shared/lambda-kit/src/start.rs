@@ -23,15 +23,16 @@ pub struct Start {
 }
 
 impl Start {
-    /// Begins to log, as `POSTRIDER_LOG` says, and prepares the SDK, which reads its own variables
-    /// (`AWS_REGION`, credentials, `AWS_ENDPOINT_URL`).
+    /// Begins to log, as `POSTRIDER_LOG` says, and prepares the SDK: `AWS_REGION`, credentials, and
+    /// `AWS_ENDPOINT_URL` for another endpoint than AWS's own.
     ///
     /// # Errors
-    /// When a variable is wrong.
-    pub async fn begin() -> Result<Self, ConfigError> {
+    /// When a variable is missing or wrong.
+    pub fn begin() -> Result<Self, ConfigError> {
         let environment = Environment::of_process();
         logs::begin(&environment)?;
-        let sdk = Sdk::load().await;
+        let region = environment.required("AWS_REGION")?;
+        let sdk = Sdk::new(region, environment.optional("AWS_ENDPOINT_URL"));
         Ok(Self { environment, sdk, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) })
     }
 
@@ -54,17 +55,13 @@ impl Start {
     /// When a variable is missing.
     pub fn queues(&self, names: &[QueueName]) -> Result<Arc<dyn Queue>, ConfigError> {
         let urls: Result<HashMap<_, _>, _> =
-            names.iter().map(|name| Ok((*name, self.queue_url(*name)?.to_owned()))).collect();
+            names.iter().map(|name| Ok((*name, self.queue_url(*name)?))).collect();
         Ok(Arc::new(SqsQueues::new(self.sdk.sqs(), urls?)))
     }
 
-    /// The URL of a queue.
-    ///
-    /// # Errors
-    /// When its variable is missing.
-    pub fn queue_url(&self, queue: QueueName) -> Result<&str, ConfigError> {
+    fn queue_url(&self, queue: QueueName) -> Result<String, ConfigError> {
         let name = queue.to_string().to_uppercase().replace('-', "_");
-        self.environment.required(&format!("POSTRIDER_QUEUE_{name}_URL"))
+        self.environment.required(&format!("POSTRIDER_QUEUE_{name}_URL")).map(str::to_owned)
     }
 
     /// The bucket of large payloads: `POSTRIDER_BUCKET`.

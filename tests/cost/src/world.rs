@@ -174,9 +174,9 @@ impl World {
         let functions = &self.functions;
         let failed = match queue {
             QueueName::Events => functions.fan_out.handle(batch).await,
-            QueueName::EventsDead => functions.record.handle_events(batch).await,
+            QueueName::EventsDead => functions.record.handle(batch).await,
             QueueName::Channel(_) => functions.deliver.handle(batch).await,
-            QueueName::ChannelDead(_) => functions.record.handle_channel(batch).await,
+            QueueName::ChannelDead(_) => functions.record.handle(batch).await,
         };
         ids.retain(|id| !failed.contains(id));
         self.queues.remove(queue, &ids);

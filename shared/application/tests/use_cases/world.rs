@@ -278,9 +278,9 @@ impl World {
         let records = messages.iter().enumerate().map(record).collect();
         let failed: HashSet<String> = match queue {
             QueueName::Events => self.fan_out.handle(records).await,
-            QueueName::EventsDead => self.record.handle_events(records).await,
+            QueueName::EventsDead => self.record.handle(records).await,
             QueueName::Channel(_) => self.deliver.handle(records).await,
-            QueueName::ChannelDead(_) => self.record.handle_channel(records).await,
+            QueueName::ChannelDead(_) => self.record.handle(records).await,
         }
         .into_iter()
         .collect();

@@ -65,7 +65,8 @@ async fn the_standard_variables_name_the_endpoint() {
 #[tokio::test]
 #[ignore = "the test before this one runs it with an environment"]
 async fn with_the_environment_of_a_function() {
-    let sdk = Sdk::load().await;
+    let endpoint = variable("AWS_ENDPOINT_URL");
+    let sdk = Sdk::new(variable("AWS_REGION").unwrap(), endpoint.as_deref());
     let tables = sdk.dynamodb().list_tables().send().await.unwrap().table_names.unwrap();
     assert!(!tables.is_empty());
     assert!(!sdk.sqs().list_queues().send().await.unwrap().queue_urls.unwrap().is_empty());

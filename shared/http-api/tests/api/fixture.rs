@@ -211,7 +211,7 @@ impl Api {
             }
             assert!(self.fan_out.handle(events).await.is_empty());
             assert!(self.deliver.handle(deliveries).await.is_empty());
-            assert!(self.record.handle_channel(given_up).await.is_empty());
+            assert!(self.record.handle(given_up).await.is_empty());
             self.clock.advance(std::time::Duration::from_secs(600));
         }
     }

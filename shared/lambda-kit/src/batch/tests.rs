@@ -34,12 +34,11 @@ async fn run(grouping: Grouping, bodies: &[&str], left: Duration) -> (Vec<String
     let seen = Arc::new(Mutex::new(Vec::new()));
     let handler = {
         let seen = seen.clone();
-        move |batch: Batch| {
-            seen.lock().unwrap().push(batch.records.len());
+        move |records: Vec<QueueRecord>| {
+            seen.lock().unwrap().push(records.len());
             async move {
-                assert_eq!(batch.queue, "shop-webhook");
                 let mut failed = Vec::new();
-                for record in batch.records {
+                for record in records {
                     match &*record.body {
                         "panic" => panic!("as it was told"),
                         "hang" => std::future::pending().await,
@@ -89,7 +88,7 @@ async fn what_is_not_over_before_the_deadline_comes_again() {
 async fn a_message_without_an_id_fails_the_batch() {
     let event: SqsEvent =
         serde_json::from_value(json!({ "Records": [{ "body": "a", "messageId": "" }] })).unwrap();
-    let handler = |_: Batch| async { Vec::new() };
+    let handler = |_: Vec<QueueRecord>| async { Vec::new() };
     assert!(answer_batch(&SystemClock, Grouping::Each, handler, event, &context(ENOUGH)).await.is_err());
 }
 
@@ -97,7 +96,7 @@ async fn a_message_without_an_id_fails_the_batch() {
 async fn the_answer_has_the_form_that_lambda_reads() {
     let event: SqsEvent = serde_json::from_str(SAMPLE).unwrap();
     let id = event.records[0].message_id.clone().unwrap();
-    let handler = |batch: Batch| async move { vec![batch.records[0].message_id.clone()] };
+    let handler = |records: Vec<QueueRecord>| async move { vec![records[0].message_id.clone()] };
     let answer =
         answer_batch(&SystemClock, Grouping::Together, handler, event, &context(ENOUGH)).await.unwrap();
     let answer = serde_json::to_value(answer).unwrap();

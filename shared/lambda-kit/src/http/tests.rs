@@ -26,7 +26,7 @@ async fn a_request_comes_whole_and_its_answer_goes_back() {
     let answer = answer(Router::new().route("/v1/events", route), SAMPLE).await;
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(answer["headers"]["x-answer"], "yes");
-    assert_eq!(answer["body"], "203.0.113.7 application/json \"payment.success\"");
+    assert_eq!(answer["body"], "203.0.113.7 application/json \"order.paid\"");
     assert_eq!(answer["isBase64Encoded"], false);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use postrider_application::ports::table::{Delete, Update};
+use postrider_application::ports::table::{Delete, IndexName, Update};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
