@@ -15,10 +15,10 @@ ENV ?= default
 F ?= ingest
 E ?= events/ingest/http.json
 
-.PHONY: help dev build test e2e lint format bench cost emulator deploy invoke tools clean
+.PHONY: help dev build test e2e lint format bench bench-lambda cost emulator deploy invoke tools clean
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 dev: ## Build and run everything on http://127.0.0.1:8080 (ARGS="--in-memory ..." are passed on)
 	@echo "building postrider (the first time takes a few minutes)"
@@ -59,6 +59,9 @@ format: ## Format the code
 bench: ## Measure throughput and latency beside bare posts to the same receiver
 	cargo build --release --package postrider --package postrider-tests --bin postrider --bin bench
 	target/release/bench
+
+bench-lambda: ## Measure the packaged functions: size, start and memory beside their budgets (after `make build`)
+	@cargo run --quiet --package postrider-tests --bin bench-lambda
 
 cost: ## Print what a delivery costs on AWS, counted: requests, units and dollars
 	@cargo run --quiet --package postrider-cost --bin cost
