@@ -45,13 +45,14 @@ programs:
 verifiers:
 	@tests/verifiers/install.sh
 
-lint: $(LINT_TOOLS) ## Check formatting, lints, documentation, dependencies, licences and the template
+lint: $(LINT_TOOLS) $(AWS_TOOLS) ## Check formatting, lints, documentation, dependencies, licences and the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 	$(WITH_TOOLS) cargo deny --log-level error check bans licenses sources
 	$(WITH_TOOLS) cargo shear
 	$(VENV)/bin/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint
 
 format: ## Format the code
 	cargo fmt --all
