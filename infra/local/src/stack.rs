@@ -217,23 +217,13 @@ impl Stack {
                 Box::pin(async move { deliver.handle(records).await })
             }),
         );
-        let record_events = record.clone();
-        consume(
-            QueueName::EventsDead,
-            RECORD,
-            Arc::new(move |records| {
-                let record = record_events.clone();
-                Box::pin(async move { record.handle(records).await })
-            }),
-        );
-        consume(
-            QueueName::ChannelDead(ChannelKind::Webhook),
-            RECORD,
-            Arc::new(move |records| {
-                let record = record.clone();
-                Box::pin(async move { record.handle(records).await })
-            }),
-        );
+        let record: postrider_embedded::queue::Handler = Arc::new(move |records| {
+            let record = record.clone();
+            Box::pin(async move { record.handle(records).await })
+        });
+        for dead in [QueueName::EventsDead, QueueName::ChannelDead(ChannelKind::Webhook)] {
+            consume(dead, RECORD, record.clone());
+        }
         consumers.spawn(sweep(table, clock.clone(), stopped.clone()));
         consumers.spawn(keep_schedule(due, clock.clone(), stopped));
         Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })

@@ -6,8 +6,8 @@ use postrider_domain::{Delivery, DeliveryId, TenantId, Timestamp};
 
 use super::deliveries::{Deliveries, read_item};
 use super::delivery_item::TABLE;
-use super::item::invalid;
-use crate::ports::table::{AttributeValue, Expression, IndexName, Item, Key, Query, TableError};
+use super::item::{invalid, text};
+use crate::ports::table::{Expression, IndexName, Item, Key, Query, TableError};
 
 /// How many partitions the index has.
 const SHARDS: u64 = 8;
@@ -85,13 +85,6 @@ impl Deliveries {
         deliveries.retain(|delivery| delivery.due_at.is_some_and(|at| at <= until));
         deliveries.sort_by_key(|delivery| delivery.due_at);
         Ok(DuePage { deliveries, next: page.next })
-    }
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> &'a str {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => text,
-        _ => "",
     }
 }
 
