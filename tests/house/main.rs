@@ -13,7 +13,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each package of this workspace may depend on, tests aside (DESIGN, "Layout").
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("postrider-domain", &[]),
     ("postrider-application", &["postrider-domain"]),
     ("postrider-outbound", &["postrider-application"]),
@@ -45,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "postrider-testkit",
         ],
     ),
+    ("postrider-simulation", &["postrider-domain", "postrider-application", "postrider-embedded"]),
 ];
 
 /// What a function may depend on: whatever it wires, but no stack for one process.

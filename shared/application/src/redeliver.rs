@@ -218,8 +218,9 @@ impl Redeliver {
                     .get(tenant, delivery)
                     .await?
                     .ok_or(RedeliverError::UnknownDelivery(delivery))?;
-                // What was delivered since, or is on its way, is not sent once more.
-                if delivery.status == DeliveryStatus::Failed {
+                // What was delivered since, or is on its way, is not sent once more; nor is what was given up
+                // again since, which another dead letter stands for.
+                if delivery.status == DeliveryStatus::Failed && delivery.dead_letter == Some(letter.id) {
                     self.send_again(delivery).await?;
                 }
             }

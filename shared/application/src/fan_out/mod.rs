@@ -47,6 +47,10 @@ const SENDS: usize = 4;
 /// left to do for it.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// By how much the clocks of those who made an endpoint and who accepted an event may differ. When an event is
+/// published again, an endpoint that was made this soon after it gets it, too, rather than one not that was there.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
 /// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
 /// not freshness.
 const CACHED: Duration = Duration::from_secs(600);
@@ -181,7 +185,8 @@ impl FanOut {
             Some(version) => *version,
             None => self.endpoints.version(&tenant).await?,
         };
-        let range = Range { after, created_by: message.repeated.then_some(event.accepted_at) };
+        let range =
+            Range { after, created_by: message.repeated.then(|| event.accepted_at.after(CLOCKS_DIFFER)) };
         let mut wanted = self.targets(&event, &payload, version, &range).await?.into_iter();
         let targets = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();

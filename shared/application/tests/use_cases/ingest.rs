@@ -40,13 +40,27 @@ async fn an_event_that_is_published_again_does_not_reach_endpoints_that_came_lat
     world.endpoint("*").await;
     let accepted = world.publish(Some("e1"), "{}").await.unwrap();
     world.settle().await;
-    world.clock.forward(std::time::Duration::from_secs(1));
+    world.clock.forward(std::time::Duration::from_secs(6));
     let late = world.endpoint("*").await;
     world.publish(Some("e1"), "{}").await.unwrap();
     world.settle().await;
     assert_eq!(world.channel.calls(), ["e1"]);
     let id = postrider_domain::DeliveryId::derive(accepted.accepted_at, &accepted.event_id, late);
     assert!(world.deliveries.get(&world.tenant, id).await.unwrap().is_none());
+}
+
+/// The clocks of two machines differ.
+#[tokio::test]
+async fn an_event_that_is_published_again_reaches_endpoints_that_were_there_by_another_clock() {
+    let world = World::new();
+    world.queue.is_down.store(true, Ordering::SeqCst);
+    world.publish(Some("e1"), "{}").await.unwrap_err();
+    world.queue.is_down.store(false, Ordering::SeqCst);
+    world.clock.forward(std::time::Duration::from_secs(3));
+    world.endpoint("*").await;
+    world.publish(Some("e1"), "{}").await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel.calls(), ["e1"]);
 }
 
 #[tokio::test]

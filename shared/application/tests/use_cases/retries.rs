@@ -5,9 +5,9 @@ use std::time::Duration;
 use postrider_application::ports::QueueName;
 use postrider_application::redeliver::Selection;
 use postrider_application::stores::PageRequest;
-use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
+use postrider_application::stores::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState};
 use postrider_domain::outcome::FailureReason;
-use postrider_domain::{DeliveryStatus, EndpointStatus, Outcome};
+use postrider_domain::{DeliveryStatus, EndpointStatus, Outcome, RetryPolicy};
 
 use crate::world::{WEBHOOK, World};
 
@@ -103,4 +103,28 @@ impl World {
         let results = postrider_application::ports::Queue::send(&*self.queue, WEBHOOK, messages).await;
         assert!(results.iter().all(Result::is_ok));
     }
+}
+
+/// The first dead letter's mark was lost; meanwhile its delivery was given up once more.
+#[tokio::test]
+async fn a_dead_letter_that_another_one_followed_sends_nothing() {
+    let world = World::new();
+    world.endpoint_with("*", RetryPolicy { max_attempts: 1, ..RetryPolicy::default() }).await;
+    world.channel.answer(&[Outcome::Retry; 2]);
+    world.publish(None, "{}").await.unwrap();
+    world.settle().await;
+    let filter = DeadLetterFilter::default;
+    let page = || PageRequest { limit: 10, after: None };
+    let first = world.dead_letters.list(&world.tenant, &filter(), page()).await.unwrap().items[0].clone();
+    world.clock.forward(Duration::from_secs(1));
+    world.redeliver.redrive(&world.tenant, Selection::Ids(vec![first.id]), "key_x", None).await.unwrap();
+    world.settle().await;
+    let unmarked = world.dead_letters.get(&world.tenant, first.id).await.unwrap().unwrap();
+    let unmarked = DeadLetter { version: unmarked.version, ..first };
+    assert!(world.dead_letters.save(&unmarked).await.unwrap());
+    let letters = world.dead_letters.list(&world.tenant, &filter(), page()).await.unwrap().items;
+    assert!(letters.len() == 2 && letters.iter().all(|letter| letter.state == DeadLetterState::Pending));
+    let all = Selection::Ids(letters.iter().map(|letter| letter.id).collect());
+    world.redeliver.redrive(&world.tenant, all, "key_x", None).await.unwrap();
+    assert_eq!(world.queue.take(WEBHOOK).len(), 1);
 }

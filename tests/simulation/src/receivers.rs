@@ -1,0 +1,161 @@
+//! Receivers of many kinds: good ones, and those that fail, hang, answer late or flap.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination};
+use postrider_domain::delivery::RequestRecord;
+use postrider_domain::signature::SigningSecret;
+use postrider_domain::{ChannelKind, FieldProblem, Outcome};
+use serde_json::Value;
+
+use crate::executor::{Simulation, TaskId};
+use crate::random::Random;
+
+/// What a receiver is like while not everything is well.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    /// Answers with success, soon.
+    Good,
+    /// Answers with success after this many milliseconds.
+    Slow(u64),
+    /// Fails in this many of a thousand cases.
+    Flaky(u64),
+    /// Fails for a while, is well for a while, in turns of this many milliseconds.
+    Flapping(u64),
+    /// Says nothing until the time is up, in this many of a thousand cases.
+    Hanging(u64),
+    /// Refuses in this many of a thousand cases, for good.
+    Rejecting(u64),
+    /// Asks for patience: 429 with `Retry-After` in seconds, in half of all cases.
+    Busy(u64),
+    /// Fails always.
+    Dead,
+}
+
+impl Manner {
+    /// Some manner.
+    pub(crate) fn any(random: &mut Random) -> Self {
+        match random.below(11) {
+            0 | 1 => Self::Good,
+            2 => Self::Slow(random.between(500, 9_000)),
+            3 | 4 => Self::Flaky(random.between(100, 900)),
+            5 | 6 => Self::Flapping(random.between(5_000, 400_000)),
+            7 => Self::Hanging(random.between(50, 700)),
+            8 => Self::Rejecting(random.between(50, 500)),
+            9 => Self::Busy(random.between(1, 1_200)),
+            _ => Self::Dead,
+        }
+    }
+}
+
+/// A request as its receiver saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) receiver: u64,
+    pub(crate) event: String,
+    pub(crate) at: u64,
+    /// The worker's task.
+    pub(crate) task: TaskId,
+    /// What the receiver said, had somebody been there to hear it.
+    pub(crate) outcome: Outcome,
+}
+
+/// The receivers, by number.
+pub(crate) struct Receivers {
+    simulation: Simulation,
+    manners: Mutex<BTreeMap<u64, Manner>>,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Receivers {
+    pub(crate) fn new(simulation: Simulation) -> Self {
+        Self { simulation, manners: Mutex::default(), calls: Mutex::default() }
+    }
+
+    /// Sets what a receiver is like.
+    pub(crate) fn behave(&self, receiver: u64, manner: Manner) {
+        self.simulation.note(|| format!("receiver {receiver} is {manner:?}"));
+        self.manners.lock().unwrap_or_else(PoisonError::into_inner).insert(receiver, manner);
+    }
+
+    /// All of them are well from now on.
+    pub(crate) fn heal(&self) {
+        self.manners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values_mut()
+            .for_each(|m| *m = Manner::Good);
+    }
+
+    /// The requests so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn answer(&self, receiver: u64, job: &AttemptJob<'_>) -> AttemptResult {
+        let manners = |receivers: &Self| {
+            receivers.manners.lock().unwrap_or_else(PoisonError::into_inner).get(&receiver).copied()
+        };
+        let manner = manners(self).unwrap_or(Manner::Good);
+        let at = self.simulation.now();
+        let timeout = u64::try_from(job.timeout.as_millis()).unwrap_or(u64::MAX);
+        let fails = |thousandths| self.simulation.chance(thousandths);
+        let (outcome, takes, retry_after) = match manner {
+            Manner::Good => (Outcome::Delivered, 20, None),
+            Manner::Slow(takes) if takes < timeout => (Outcome::Delivered, takes, None),
+            Manner::Slow(_) => (Outcome::Retry, timeout, None),
+            Manner::Flaky(rate) if fails(rate) => (Outcome::Retry, 20, None),
+            Manner::Flapping(turn) if (at / turn).is_multiple_of(2) => (Outcome::Retry, 20, None),
+            Manner::Hanging(rate) if fails(rate) => (Outcome::Retry, timeout, None),
+            Manner::Rejecting(rate) if fails(rate) => (Outcome::Rejected, 20, None),
+            Manner::Busy(wait) if fails(500) => (Outcome::Retry, 20, Some(Duration::from_secs(wait))),
+            Manner::Dead => (Outcome::Retry, 20, None),
+            _ => (Outcome::Delivered, 20, None),
+        };
+        let event = job.event.id.to_string();
+        self.simulation.note(|| format!("receiver {receiver} gets {event}: {outcome:?} after {takes} ms"));
+        let call = Call { receiver, event, at, task: self.simulation.current(), outcome };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        let takes = takes + self.simulation.draw(|random| random.below(30));
+        self.simulation.sleep(takes).await;
+        let error = (outcome != Outcome::Delivered).then(|| format!("{manner:?}"));
+        AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after }
+    }
+}
+
+/// The channel whose destinations are the receivers: `{"receiver": 3}`.
+pub(crate) struct SimulatedChannel(pub(crate) Arc<Receivers>);
+
+struct One {
+    receivers: Arc<Receivers>,
+    number: u64,
+}
+
+impl Channel for SimulatedChannel {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Webhook
+    }
+
+    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
+        Ok(())
+    }
+
+    fn mask(&self, config: &Value) -> Value {
+        config.clone()
+    }
+
+    fn open(&self, config: &Value, _: Vec<SigningSecret>) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+        let number = config["receiver"].as_u64().unwrap_or_default();
+        Ok(Arc::new(One { receivers: self.0.clone(), number }))
+    }
+}
+
+#[async_trait]
+impl Destination for One {
+    async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
+        self.receivers.answer(self.number, job).await
+    }
+}

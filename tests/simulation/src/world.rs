@@ -1,0 +1,426 @@
+//! A world: instances of the functions around one table and its queues, publishers, people and receivers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::channel::oneshot;
+use futures::executor::block_on;
+use futures::future::select;
+use postrider_application::endpoints::{Changes, NewEndpoint};
+use postrider_application::ingest::{IngestError, Publication};
+use postrider_application::ports::{
+    Blobs, Channel, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
+};
+use postrider_application::redeliver::Selection;
+use postrider_application::stores::{DeadLetters, Deliveries};
+use postrider_domain::event::Audience;
+use postrider_domain::{
+    ChannelKind, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Subscription, TenantId, Timestamp,
+};
+use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
+use serde_json::json;
+
+use crate::executor::{Executor, Simulation};
+use crate::instance::{Instance, Ports};
+use crate::plan::{Deed, Plan, PlannedEvent, TROUBLE};
+use crate::ports::{
+    Faults, SimulatedBlobs, SimulatedClock, SimulatedEntropy, SimulatedQueue, SimulatedTable,
+};
+use crate::queues::Queues;
+use crate::receivers::{Receivers, SimulatedChannel};
+
+/// When every world begins, in milliseconds since the Unix epoch.
+pub(crate) const EPOCH: u64 = 1_770_000_000_000;
+
+/// How long a function may take, in milliseconds.
+const TIME_LIMIT: u64 = 60_000;
+
+/// How often the schedule runs, in milliseconds.
+const TICK: u64 = 60_000;
+
+/// How long it may take until everything is over after the trouble has ended, in milliseconds: the longest
+/// waits of the endpoints' policies one after the other, and something for messages that come again.
+const PATIENCE: u64 = 8 * 60 * 60_000;
+
+/// An event that was accepted.
+#[derive(Debug, Clone)]
+pub(crate) struct AcceptedEvent {
+    pub(crate) id: EventId,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those that are not at work, by queue and number.
+    idle: BTreeMap<(String, usize), Arc<Instance>>,
+    /// By the number of the planned event.
+    accepted: BTreeMap<usize, AcceptedEvent>,
+    /// How often somebody asked for a delivery again, whatever the answer was.
+    asked_again: BTreeMap<DeliveryId, u32>,
+    redrives: u32,
+}
+
+/// What everything in a world shares.
+pub(crate) struct World {
+    pub(crate) simulation: Simulation,
+    pub(crate) plan: Plan,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) receivers: Arc<Receivers>,
+    pub(crate) tenant: TenantId,
+    pub(crate) endpoints: Vec<EndpointId>,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) dead_letters: DeadLetters,
+    ports: Ports,
+    state: Mutex<State>,
+}
+
+impl World {
+    /// The world of a seed, with its endpoints.
+    pub(crate) fn new(seed: u64, traced: bool) -> Arc<Self> {
+        let plan = Plan::of(seed);
+        let simulation = Simulation::new(seed, EPOCH, traced);
+        simulation.note(|| format!("{plan:?}"));
+        let table: Arc<dyn Table> = match EmbeddedTable::in_memory() {
+            Ok(table) => Arc::new(table),
+            Err(error) => panic!("no table in memory: {error}"),
+        };
+        let faults = Arc::new(Faults::new(simulation.clone(), plan.faults));
+        let queues = Arc::new(Queues::new(simulation.clone(), plan.repetitions));
+        let receivers = Arc::new(Receivers::new(simulation.clone()));
+        let entropy: Arc<dyn Entropy> = Arc::new(SimulatedEntropy(simulation.clone()));
+        let vault: Arc<dyn Vault> = Arc::new(LocalVault::in_memory(&*entropy, None));
+        let channel: Arc<dyn Channel> = Arc::new(SimulatedChannel(receivers.clone()));
+        let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        let queue: Arc<dyn Queue> =
+            Arc::new(SimulatedQueue { inner: queues.clone(), faults: faults.clone() });
+        let plain = Ports { table: table.clone(), queue, blobs: blobs.clone(), vault, entropy, channel };
+        let tenant: TenantId = match "acme".parse() {
+            Ok(tenant) => tenant,
+            Err(error) => panic!("{error}"),
+        };
+        let endpoints = create_endpoints(&plan, &simulation, &plain, &tenant);
+        for (number, endpoint) in plan.endpoints.iter().enumerate() {
+            receivers.behave(number as u64, endpoint.manner);
+        }
+        let ports = Ports {
+            table: Arc::new(SimulatedTable { inner: table.clone(), faults: faults.clone() }),
+            blobs: Arc::new(SimulatedBlobs { inner: blobs, faults: faults.clone() }),
+            ..plain
+        };
+        Arc::new(Self {
+            simulation,
+            plan,
+            faults,
+            queues,
+            receivers,
+            tenant,
+            endpoints,
+            deliveries: Deliveries::new(table.clone()),
+            dead_letters: DeadLetters::new(table),
+            ports,
+            state: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets everything happen, until nothing is left to be done or the patience ends.
+    pub(crate) fn run(self: &Arc<Self>) {
+        let mut executor = Executor::new(self.simulation.clone());
+        for queue in QueueName::all() {
+            for number in 0..self.plan.instances {
+                self.lock().idle.insert((queue.to_string(), number), self.instance());
+            }
+            self.simulation.spawn(self.clone().consume(queue));
+        }
+        for (number, event) in self.plan.events.iter().enumerate() {
+            self.simulation.spawn(self.clone().publish(number, *event));
+        }
+        for (at, deed) in &self.plan.deeds {
+            self.simulation.spawn(self.clone().act(*at, *deed));
+        }
+        let mut at = 0;
+        while at < TROUBLE {
+            at += TICK;
+            executor.run_until(EPOCH + at);
+            self.simulation.spawn(self.clone().tick());
+        }
+        self.heal();
+        while at < TROUBLE + PATIENCE && !self.is_over() {
+            at += TICK;
+            executor.run_until(EPOCH + at);
+            self.simulation.spawn(self.clone().tick());
+        }
+    }
+
+    /// Ends everything that goes wrong, and lets paused endpoints go on.
+    fn heal(self: &Arc<Self>) {
+        self.simulation.note(|| "the trouble is over".to_owned());
+        self.faults.end();
+        self.receivers.heal();
+        for number in 0..self.endpoints.len() {
+            self.simulation.spawn(self.clone().act(0, Deed::Resume(number)));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let is_final = |delivery: Option<Delivery>| {
+            delivery.is_some_and(|delivery| {
+                let status = delivery.status;
+                !status.is_waiting() && status != postrider_domain::DeliveryStatus::Parked
+            })
+        };
+        self.queues.len() == 0
+            && self.accepted().len() == self.plan.events.len()
+            && self
+                .accepted()
+                .iter()
+                .all(|event| self.endpoints.iter().all(|id| is_final(self.delivery(event, *id))))
+    }
+
+    /// The events that were accepted.
+    pub(crate) fn accepted(&self) -> Vec<AcceptedEvent> {
+        self.lock().accepted.values().cloned().collect()
+    }
+
+    /// How the delivery of an event to an endpoint stands.
+    pub(crate) fn delivery(&self, event: &AcceptedEvent, endpoint: EndpointId) -> Option<Delivery> {
+        let id = DeliveryId::derive(event.at, &event.id, endpoint);
+        block_on(self.deliveries.get(&self.tenant, id)).ok().flatten()
+    }
+
+    /// How often a delivery may have begun anew.
+    pub(crate) fn renewals(&self, id: DeliveryId) -> u32 {
+        let state = self.lock();
+        state.asked_again.get(&id).copied().unwrap_or_default() + state.redrives
+    }
+
+    fn instance(&self) -> Arc<Instance> {
+        let skew = self.simulation.draw(|random| random.below(2 * self.plan.skew + 1)) as i64;
+        let skew = skew - self.plan.skew as i64;
+        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock { simulation: self.simulation.clone(), skew });
+        Arc::new(Instance::new(&self.ports, clock))
+    }
+
+    /// Hands batches of a queue to whichever instance is idle.
+    async fn consume(self: Arc<Self>, queue: QueueName) {
+        loop {
+            let (generation, now) = (self.queues.generation(), self.simulation.now());
+            match self.queues.next_visible(queue) {
+                Some(at) if at > now => {
+                    let changed = Box::pin(self.queues.changed(generation));
+                    select(self.simulation.sleep(at - now), changed).await;
+                }
+                Some(_) if self.invoke(queue) => {}
+                _ => self.queues.changed(generation).await,
+            }
+        }
+    }
+
+    /// Begins to deal with a batch. Answers whether there was somebody to do it.
+    fn invoke(self: &Arc<Self>, queue: QueueName) -> bool {
+        let mut state = self.lock();
+        let of_queue: Vec<_> =
+            state.idle.keys().filter(|(name, _)| *name == queue.to_string()).cloned().collect();
+        if of_queue.is_empty() {
+            return false;
+        }
+        let lot = self.simulation.draw(|random| random.below(of_queue.len() as u64)) as usize;
+        let place = of_queue[lot].clone();
+        let Some(instance) = state.idle.remove(&place) else { return false };
+        drop(state);
+        let batch = self.queues.receive(queue);
+        if batch.is_empty() {
+            self.lock().idle.insert(place, instance);
+            return true;
+        }
+        let seat = Seat { world: self.clone(), place, instance: None };
+        let task = self.simulation.spawn(self.clone().invocation(queue, batch, instance, seat));
+        let simulation = self.simulation.clone();
+        let faults = self.faults.clone();
+        self.simulation.spawn(async move {
+            simulation.sleep(TIME_LIMIT).await;
+            faults.excuse(task);
+            simulation.kill(task);
+        });
+        true
+    }
+
+    async fn invocation(
+        self: Arc<Self>,
+        queue: QueueName,
+        batch: Vec<QueueRecord>,
+        instance: Arc<Instance>,
+        mut seat: Seat,
+    ) {
+        self.simulation.note(|| format!("{queue}: a batch of {}", batch.len()));
+        let mut ids: Vec<_> = batch.iter().map(|record| record.message_id.clone()).collect();
+        let failed = instance.handle(queue, batch).await;
+        ids.retain(|id| !failed.contains(id));
+        self.queues.remove(queue, &ids);
+        seat.instance = Some(instance);
+    }
+
+    /// Does something as a function that is called over HTTP. `None`: it broke off, nobody knows where.
+    async fn request<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Instance>) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let work = work(self.instance());
+        self.simulation.spawn(async move {
+            // Whoever asked may be gone.
+            drop(answer.send(work.await));
+        });
+        answered.await.ok()
+    }
+
+    async fn publish(self: Arc<Self>, number: usize, event: PlannedEvent) {
+        self.simulation.sleep(event.at).await;
+        loop {
+            let (publication, tenant) = (publication(number, event), self.tenant.clone());
+            let result = self
+                .request(|instance| async move { instance.ingest.accept(&tenant, publication).await })
+                .await;
+            match result {
+                Some(Ok(accepted)) => {
+                    let event = AcceptedEvent { id: accepted.event_id, at: accepted.accepted_at };
+                    self.simulation.note(|| format!("accepted {}", event.id));
+                    self.lock().accepted.insert(number, event);
+                    return;
+                }
+                Some(Err(
+                    error @ (IngestError::Invalid(_)
+                    | IngestError::TooLarge { .. }
+                    | IngestError::Conflict(_)),
+                )) => {
+                    panic!("event {number} was refused: {error}");
+                }
+                // A publisher tries again.
+                _ => self.simulation.sleep(1_000).await,
+            }
+        }
+    }
+
+    async fn act(self: Arc<Self>, at: u64, deed: Deed) {
+        self.simulation.sleep(at).await;
+        self.simulation.note(|| format!("{deed:?}"));
+        let tenant = self.tenant.clone();
+        match deed {
+            Deed::Turn(endpoint, manner) => {
+                if self.faults.go_on() || self.simulation.now() < EPOCH + TROUBLE {
+                    self.receivers.behave(endpoint as u64, manner);
+                }
+            }
+            Deed::Pause(number) => self.set_status(number, EndpointStatus::Paused).await,
+            Deed::Resume(number) => self.set_status(number, EndpointStatus::Active).await,
+            Deed::Retry(event, endpoint) => {
+                let Some(event) = self.lock().accepted.get(&event).cloned() else { return };
+                let id = DeliveryId::derive(event.at, &event.id, self.endpoints[endpoint]);
+                *self.lock().asked_again.entry(id).or_default() += 1;
+                self.request(
+                    |instance| async move { instance.redeliver.retry(&tenant, id, "somebody").await },
+                )
+                .await;
+            }
+            Deed::Redrive => {
+                self.lock().redrives += 1;
+                let all = Selection::Pending { endpoint: None, limit: 100 };
+                self.request(|instance| async move {
+                    instance.redeliver.redrive(&tenant, all, "somebody", None).await
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Sets an endpoint's status, and tries again until that is confirmed.
+    async fn set_status(self: &Arc<Self>, number: usize, status: EndpointStatus) {
+        let id = self.endpoints[number];
+        loop {
+            let tenant = self.tenant.clone();
+            let set = self
+                .request(move |instance| async move { instance.status.set(&tenant, id, status).await })
+                .await;
+            if let Some(Ok(_)) = set {
+                return;
+            }
+            self.simulation.sleep(500).await;
+        }
+    }
+
+    /// A run of the schedule; sometimes two at the same time.
+    async fn tick(self: Arc<Self>) {
+        let run =
+            |instance: Arc<Instance>| async move { instance.schedule.run(Duration::from_secs(50)).await };
+        if self.simulation.chance(100) {
+            futures::join!(self.request(run), self.request(run));
+        } else {
+            self.request(run).await;
+        }
+    }
+}
+
+/// An instance's place. When its task ends before the work is done, the instance is gone, and another one starts.
+struct Seat {
+    world: Arc<World>,
+    place: (String, usize),
+    instance: Option<Arc<Instance>>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let instance = self.instance.take().unwrap_or_else(|| self.world.instance());
+        self.world.lock().idle.insert(self.place.clone(), instance);
+        self.world.queues.look_again();
+    }
+}
+
+fn create_endpoints(
+    plan: &Plan,
+    simulation: &Simulation,
+    ports: &Ports,
+    tenant: &TenantId,
+) -> Vec<EndpointId> {
+    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock { simulation: simulation.clone(), skew: 0 });
+    let instance = Instance::new(ports, clock);
+    let create = |(number, planned): (usize, &crate::plan::PlannedEndpoint)| {
+        let pattern = "order.*".parse().ok().map(|pattern| Subscription { pattern, filter: None });
+        let fields = Changes {
+            name: Some(format!("endpoint {number}")),
+            config: Some(json!({ "receiver": number })),
+            subscriptions: Some(pattern.into_iter().collect()),
+            retry: Some(planned.retry.clone()),
+            timeout: Some(Duration::from_secs(planned.timeout)),
+            ..Changes::default()
+        };
+        match block_on(instance.manage.create(tenant, NewEndpoint { channel: ChannelKind::Webhook, fields }))
+        {
+            Ok((record, _)) => record.endpoint.id,
+            Err(error) => panic!("no endpoint: {error}"),
+        }
+    };
+    plan.endpoints.iter().enumerate().map(create).collect()
+}
+
+fn publication(number: usize, event: PlannedEvent) -> Publication {
+    let text = format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(event.size as usize));
+    let event_id = event.is_named.then(|| format!("event-{number}").parse().ok()).flatten();
+    let Ok(event_type) = "order.paid".parse() else { panic!("a type") };
+    Publication {
+        event_id,
+        event_type,
+        data: Bytes::from(text),
+        occurred_at: None,
+        source: None,
+        correlation_id: None,
+        tags: vec![],
+        audience: Audience::Subscribers,
+    }
+}
