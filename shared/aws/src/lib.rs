@@ -6,6 +6,7 @@
 mod backoff;
 pub mod blobs;
 pub mod queue;
+pub mod s3;
 pub mod sdk;
 pub mod table;
 pub mod vault;
@@ -13,6 +14,7 @@ pub mod vault;
 pub use backoff::Backoff;
 pub use blobs::S3Blobs;
 pub use queue::SqsQueues;
+pub use s3::Bucket;
 pub use sdk::Sdk;
 pub use table::{DynamoTable, TableNames};
 pub use vault::{SecretNames, SecretsManagerVault};

@@ -11,7 +11,9 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_s3::config::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+
+use crate::s3::Bucket;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -66,13 +68,10 @@ impl Sdk {
         aws_sdk_sqs::Client::new(&self.0)
     }
 
-    /// A client of S3. Emulators have no name for each bucket, so that another endpoint than AWS's own is
-    /// asked with the bucket in the path.
-    pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.0)
-            .force_path_style(self.0.endpoint_url().is_some())
-            .timeout_config(timeouts(BLOB_ATTEMPT, BLOB_OPERATION));
-        aws_sdk_s3::Client::from_conf(config.build())
+    /// A bucket of S3.
+    pub fn bucket(&self, name: &str) -> Bucket {
+        let timeouts = timeouts(BLOB_ATTEMPT, BLOB_OPERATION);
+        Bucket::new(&self.0.to_builder().timeout_config(timeouts).build(), name)
     }
 
     /// A client of Secrets Manager.
@@ -98,30 +97,7 @@ fn retries() -> RetryConfig {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::config::Credentials;
-    use aws_sdk_s3::presigning::PresigningConfig;
-
     use super::*;
-
-    /// The URL of the object `key` in `bucket`.
-    async fn url(endpoint: Option<&str>) -> String {
-        let credentials = Credentials::new("test", "test", None, None, "tests");
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials));
-        config.set_endpoint_url(endpoint.map(str::to_owned));
-        let request = Sdk(config.build()).s3().get_object().bucket("bucket").key("key");
-        let hour = PresigningConfig::expires_in(Duration::from_secs(3_600)).unwrap();
-        let uri = request.presigned(hour).await.unwrap().uri().to_owned();
-        uri.split('?').next().unwrap().to_owned()
-    }
-
-    #[tokio::test]
-    async fn a_bucket_is_in_the_path_where_the_endpoint_is_not_awss() {
-        assert_eq!(url(None).await, "https://bucket.s3.eu-west-1.amazonaws.com/key");
-        assert_eq!(url(Some("http://emulator:4566")).await, "http://emulator:4566/bucket/key");
-    }
 
     #[test]
     fn an_operation_has_time_for_all_of_its_attempts() {

@@ -70,7 +70,7 @@ impl Start {
     /// When the variable is missing.
     pub fn blobs(&self) -> Result<Arc<dyn Blobs>, ConfigError> {
         let bucket = self.environment.required("POSTRIDER_BUCKET")?;
-        Ok(Arc::new(S3Blobs::new(self.sdk.s3(), bucket)))
+        Ok(Arc::new(S3Blobs::new(self.sdk.bucket(bucket))))
     }
 
     /// The secrets: `POSTRIDER_MASTER_KEY_SECRET` and `POSTRIDER_PLATFORM_KEY_SECRET`, names or ARNs. A

@@ -71,6 +71,6 @@ async fn with_the_environment_of_a_function() {
     assert!(!tables.is_empty());
     assert!(!sdk.sqs().list_queues().send().await.unwrap().queue_urls.unwrap().is_empty());
     assert!(!sdk.secrets_manager().list_secrets().send().await.unwrap().secret_list.unwrap().is_empty());
-    let blobs = S3Blobs::new(sdk.s3(), variable("TEST_BUCKET").unwrap());
+    let blobs = S3Blobs::new(sdk.bucket(&variable("TEST_BUCKET").unwrap()));
     blobs.put("from/another/process", "content".into()).await.unwrap();
 }

@@ -7,20 +7,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::HOST;
 use postrider_application::ports::table::IndexName;
 use postrider_application::ports::{Clock, QueueName, TableName};
-use postrider_aws::{Backoff, DynamoTable, S3Blobs, SecretNames, SecretsManagerVault, SqsQueues, TableNames};
+use postrider_aws::{
+    Backoff, Bucket, DynamoTable, S3Blobs, SecretNames, SecretsManagerVault, SqsQueues, TableNames,
+};
 use postrider_testkit::contracts::queue::Receives;
 use postrider_testkit::unique::unique;
 
-use crate::emulator;
+use crate::{emulator, proxy};
 
 /// The secrets' texts.
 pub(crate) const MASTER: &str = "an-example-of-a-random-text-with-43-characters";
@@ -31,8 +36,8 @@ pub(crate) const PLATFORM: &str = "an-example-of-a-platform-key-with-32-characte
 pub(crate) struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
-    pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    config: SdkConfig,
 }
 
 impl Clients {
@@ -64,14 +69,18 @@ impl Clients {
         let partition = || RetryPartition::custom("tests").token_bucket(TokenBucket::unlimited()).build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&config).retry_partition(partition());
         let sqs = aws_sdk_sqs::config::Builder::from(&config).retry_partition(partition());
-        let s3 = aws_sdk_s3::config::Builder::from(&config).retry_partition(partition());
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&config).retry_partition(partition());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            s3: aws_sdk_s3::Client::from_conf(s3.force_path_style(true).build()),
             secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
+            config,
         }
+    }
+
+    fn bucket(&self, name: &str) -> Bucket {
+        let partition = RetryPartition::custom("tests").token_bucket(TokenBucket::unlimited()).build();
+        Bucket::new(&self.config, name).with_retry_partition(&partition)
     }
 }
 
@@ -99,7 +108,7 @@ impl Deployment {
                 direct.sqs.create_queue().queue_name(name(&queue.to_string())).send().await.unwrap();
             urls.insert(queue, created.queue_url.unwrap());
         }
-        direct.s3.create_bucket().bucket(&prefix).send().await.unwrap();
+        create_bucket(&prefix).await;
         for (part, text) in [("master", MASTER), ("platform", PLATFORM)] {
             direct.secrets.create_secret().name(name(part)).secret_string(text).send().await.unwrap();
         }
@@ -121,7 +130,7 @@ impl Deployment {
     }
 
     pub(crate) fn blobs(&self, clients: &Clients) -> S3Blobs {
-        S3Blobs::new(clients.s3.clone(), self.bucket.as_str())
+        S3Blobs::new(clients.bucket(&self.bucket))
     }
 
     pub(crate) fn vault(&self, clients: &Clients, clock: Arc<dyn Clock>) -> SecretsManagerVault {
@@ -132,6 +141,12 @@ impl Deployment {
 /// Waits that are over soon, as many as there really are.
 fn quick() -> Backoff {
     Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4), ..Backoff::default() }
+}
+
+async fn create_bucket(name: &str) {
+    let request = Request::put(format!("/{name}")).header(HOST, emulator::address());
+    let answer = proxy::forward(request.body(Full::default()).unwrap()).await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
 }
 
 /// As `postrider-embedded` defines them.

@@ -34,7 +34,7 @@ struct Shared {
 /// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("told to")]
-struct Dropped;
+pub(crate) struct Dropped;
 
 impl Proxy {
     pub(crate) async fn start(plan: Plan) -> Self {
@@ -162,7 +162,7 @@ fn failure(is_json: bool, (status, code): (u16, &str)) -> Response<Full<Bytes>> 
 }
 
 /// Asks the emulator on a connection of its own.
-async fn forward(mut request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Dropped> {
+pub(crate) async fn forward(mut request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Dropped> {
     // The body is sent as it is now.
     request.headers_mut().remove(CONTENT_LENGTH);
     request.headers_mut().remove(TRANSFER_ENCODING);
