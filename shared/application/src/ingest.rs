@@ -7,6 +7,7 @@
 //! recognises deliveries that exist.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -124,8 +125,8 @@ impl Ingest {
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, prepared) in prepared.await.into_iter().enumerate() {
             match prepared {
-                Ok(Prepared { stored, generated: true }) => generated.push((index, stored)),
-                Ok(Prepared { stored, generated: false }) => named.push((index, stored)),
+                Ok(prepared) if prepared.generated => generated.push((index, prepared)),
+                Ok(prepared) => named.push((index, prepared)),
                 Err(error) => results.push((index, Err(error))),
             }
         }
@@ -171,7 +172,7 @@ impl Ingest {
             self.blobs.put(&key, publication.data).await?;
             Payload::Stored { key, size: size as u64 }
         };
-        Ok(Prepared { stored: StoredEvent { event, payload, digest }, generated })
+        Prepared::new(StoredEvent { event, payload, digest }, generated)
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
@@ -188,35 +189,41 @@ impl Ingest {
         if problems.is_empty() { Ok(()) } else { Err(IngestError::Invalid(problems)) }
     }
 
-    async fn accept_generated(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
-        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_new(stored)));
-        let messages = events.iter().map(|(_, stored)| message(stored, false)).collect();
+    async fn accept_generated(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
+        let puts = join_all(events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire)));
+        let messages = events.iter().map(|(_, event)| event.message(false)).collect();
         let (stored, sent) = futures::join!(puts, self.send(messages));
         let outcomes = stored.into_iter().zip(sent);
         let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
             let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
-            (index, accepted.map(|()| accept(&event, false)))
+            (index, accepted.map(|()| event.accepted(false)))
         });
         accepted.collect()
     }
 
-    async fn accept_named(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
-        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_if_absent(stored))).await;
+    async fn accept_named(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
+        let puts = events.iter().map(|(_, event)| self.events.put_if_absent(&event.stored, &event.wire));
+        let puts = join_all(puts).await;
         let (mut results, mut stored) = (Vec::new(), Vec::new());
         for ((index, event), put) in events.into_iter().zip(puts) {
             match put {
                 Ok(Stored::New) => stored.push((index, event, false)),
-                Ok(Stored::Existing(first)) if first.digest == event.digest => {
-                    stored.push((index, *first, true))
+                Ok(Stored::Existing(first)) if first.digest == event.stored.digest => {
+                    match Prepared::new(*first, false) {
+                        Ok(first) => stored.push((index, first, true)),
+                        Err(error) => results.push((index, Err(error))),
+                    }
                 }
-                Ok(Stored::Existing(_)) => results.push((index, Err(IngestError::Conflict(event.event.id)))),
+                Ok(Stored::Existing(_)) => {
+                    results.push((index, Err(IngestError::Conflict(event.stored.event.id))));
+                }
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let messages = stored.iter().map(|(_, event, repeated)| message(event, *repeated)).collect();
+        let messages = stored.iter().map(|(_, event, repeated)| event.message(*repeated)).collect();
         let sent = self.send(messages).await;
         results.extend(stored.into_iter().zip(sent).map(|((index, event, repeated), sent)| {
-            (index, sent.map(|()| accept(&event, repeated)).map_err(IngestError::from))
+            (index, sent.map(|()| event.accepted(repeated)).map_err(IngestError::from))
         }));
         results
     }
@@ -228,25 +235,30 @@ impl Ingest {
 
 type Indexed = (usize, Result<Accepted, IngestError>);
 
+/// An event that is about to be made durable.
 struct Prepared {
     stored: StoredEvent,
+    /// The same as it is written, into its item and its message.
+    wire: Arc<WireEvent>,
     generated: bool,
 }
 
-fn accept(stored: &StoredEvent, duplicate: bool) -> Accepted {
-    Accepted { event_id: stored.event.id.clone(), duplicate, accepted_at: stored.event.accepted_at }
-}
+impl Prepared {
+    fn new(stored: StoredEvent, generated: bool) -> Result<Self, IngestError> {
+        let not_json = |_| IngestError::Invalid(vec![FieldProblem::new("data", "must be JSON")]);
+        let wire = Arc::new(WireEvent::new(&stored.event, &stored.payload).map_err(not_json)?);
+        Ok(Self { stored, wire, generated })
+    }
 
-fn message(stored: &StoredEvent, repeated: bool) -> OutgoingMessage {
-    let tenant = &stored.event.tenant;
-    // The data was checked to be JSON when it came in.
-    let body = WireEvent::new(&stored.event, &stored.payload).map(|wire| {
-        let message = FanOutMessage::new(tenant, wire);
-        EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message })).write()
-    });
-    OutgoingMessage {
-        body: body.unwrap_or_default(),
-        delay: std::time::Duration::ZERO,
-        group: tenant.to_string(),
+    fn accepted(&self, duplicate: bool) -> Accepted {
+        let event = &self.stored.event;
+        Accepted { event_id: event.id.clone(), duplicate, accepted_at: event.accepted_at }
+    }
+
+    fn message(&self, repeated: bool) -> OutgoingMessage {
+        let tenant = &self.stored.event.tenant;
+        let message = FanOutMessage::new(tenant, Arc::clone(&self.wire));
+        let message = EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message }));
+        OutgoingMessage { body: message.write(), delay: Duration::ZERO, group: tenant.to_string() }
     }
 }

@@ -91,7 +91,7 @@ impl RecordDeadLetter {
 
     async fn poisoned(&self, message: DeliverMessage) -> Result<(), RecordError> {
         let (tenant, endpoint) = message.address()?;
-        let (event, _) = message.event.clone().read(&tenant)?;
+        let (event, _) = message.event.read(&tenant)?;
         let id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
         let Some(mut delivery) = self.deliveries.get(&tenant, id).await? else { return Ok(()) };
         if delivery.status == DeliveryStatus::Failed {

@@ -64,13 +64,24 @@ impl fmt::Display for Timestamp {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
         let (hour, minute, second, milli) = moment.to_hms_milli();
         let date = moment.date();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day()
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        write_digits(&mut text[..4], date.year().unsigned_abs());
+        write_digits(&mut text[5..7], u8::from(date.month()).into());
+        write_digits(&mut text[8..10], date.day().into());
+        write_digits(&mut text[11..13], hour.into());
+        write_digits(&mut text[14..16], minute.into());
+        write_digits(&mut text[17..19], second.into());
+        write_digits(&mut text[20..23], milli.into());
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Fills a place with a number's last digits. Every event is written with several times, so this
+/// does without seven padded arguments of a format string.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
+        number /= 10;
     }
 }
 
@@ -83,6 +94,8 @@ mod tests {
         let moment = Timestamp::from_millis(1_769_860_800_123);
         assert_eq!(moment.to_string(), "2026-01-31T12:00:00.123Z");
         assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -11,7 +11,9 @@ mod open_endpoints;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt as _;
+use futures::future;
+use futures::stream::FuturesUnordered;
 use postrider_domain::endpoint::MAX_TIMEOUT;
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{
@@ -114,7 +116,8 @@ impl Deliver {
             let result = self.deal_with(&record).await;
             failure(&record, result)
         });
-        join_all(handled).await.into_iter().flatten().collect()
+        // Each is woken by itself: an answer does not have all that still wait looked at.
+        handled.collect::<FuturesUnordered<_>>().filter_map(future::ready).collect().await
     }
 
     async fn deal_with(&self, record: &QueueRecord) -> Result<(), DeliverError> {
@@ -122,7 +125,7 @@ impl Deliver {
             return Err(DeliverError::Misplaced);
         };
         let (tenant, endpoint) = message.address()?;
-        let (event, payload) = message.event.clone().read(&tenant)?;
+        let (event, payload) = message.event.read(&tenant)?;
         let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
         let job = Job { message: *message, event, payload, delivery_id };
         let now = self.clock.now();
@@ -205,7 +208,7 @@ impl Deliver {
             delivery.spent() + 1,
             result.retry_after,
             ended_at,
-            self.entropy.unit(),
+            if result.outcome == Outcome::Delivered { 0.0 } else { self.entropy.unit() },
         );
         let attempt = Attempt {
             number: delivery.attempt_count + 1,
@@ -228,12 +231,13 @@ impl Deliver {
     async fn record(
         &self,
         mut delivery: Delivery,
-        attempt: Attempt,
+        mut attempt: Attempt,
         verdict: Verdict,
     ) -> Result<Option<Delivery>, DeliverError> {
         for _ in 0..SAVE_TRIES {
-            if delivery.record(attempt.clone(), verdict).is_err() {
-                tracing::warn!(delivery.id = %delivery.id, attempt.number, "the attempt was made twice");
+            let number = attempt.number;
+            if delivery.record(attempt, verdict).is_err() {
+                tracing::warn!(delivery.id = %delivery.id, attempt.number = number, "the attempt was made twice");
                 return Ok(None);
             }
             if let Verdict::Retry { at } = verdict {
@@ -242,8 +246,11 @@ impl Deliver {
             }
             match self.deliveries.save(&delivery).await? {
                 Saved::Yes => return Ok(Some(delivery)),
-                Saved::Changed(Some(current)) => delivery = *current,
-                Saved::Changed(None) => return Ok(None),
+                Saved::Changed(current) => {
+                    let unsaved = delivery.attempts.pop();
+                    let (Some(current), Some(unsaved)) = (current, unsaved) else { return Ok(None) };
+                    (delivery, attempt) = (*current, unsaved);
+                }
             }
         }
         Err(DeliverError::Contended(delivery.id))

@@ -18,7 +18,7 @@ use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, Tenant
 use self::targets::{Range, Target};
 use crate::cache::TimedCache;
 use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError, ReleaseMessage, WireEvent,
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError, ReleaseMessage,
 };
 use crate::ports::queue::failure;
 use crate::ports::{
@@ -180,7 +180,7 @@ impl FanOut {
     ) -> Result<Part, FanOutError> {
         let tenant = message.tenant()?;
         let after = message.after()?;
-        let (event, payload) = message.event.clone().read(&tenant)?;
+        let (event, payload) = message.event.read(&tenant)?;
         let version = match versions.get(&tenant) {
             Some(version) => *version,
             None => self.endpoints.version(&tenant).await?,
@@ -274,7 +274,7 @@ impl FanOut {
         let event = &part.event;
         let delivery = Delivery::new(event, endpoint, target.channel, target.max_attempts, now);
         let message = |created_at| {
-            let wire: WireEvent = part.message.event.clone();
+            let wire = Arc::clone(&part.message.event);
             DeliverMessage::first(&event.tenant, endpoint, target.endpoint_version, created_at, wire)
         };
         let (message, delay) = match self.deliveries.create(&delivery).await? {

@@ -1,5 +1,7 @@
 //! Messages of the channels' queues and of their dead-letter queues.
 
+use std::sync::Arc;
+
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -37,7 +39,8 @@ pub struct DeliverMessage {
     not_before: Option<u64>,
     created_at: u64,
     /// The event.
-    pub event: WireEvent,
+    #[serde(with = "super::shared")]
+    pub event: Arc<WireEvent>,
 }
 
 impl DeliverMessage {
@@ -47,7 +50,7 @@ impl DeliverMessage {
         endpoint: EndpointId,
         endpoint_version: u64,
         created_at: Timestamp,
-        event: WireEvent,
+        event: impl Into<Arc<WireEvent>>,
     ) -> Self {
         Self {
             v: 1,
@@ -59,7 +62,7 @@ impl DeliverMessage {
             renew: false,
             not_before: None,
             created_at: created_at.as_millis(),
-            event,
+            event: event.into(),
         }
     }
 
@@ -140,7 +143,10 @@ impl GivenUpMessage {
 impl ChannelMessage {
     /// The message's text.
     pub fn write(&self) -> String {
-        write(self)
+        match self {
+            Self::Deliver(message) => write(self, Some(&message.event)),
+            Self::GivenUp(_) => write(self, None),
+        }
     }
 
     /// Reads a message.

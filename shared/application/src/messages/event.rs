@@ -121,12 +121,18 @@ impl WireEvent {
         Ok(wire)
     }
 
+    /// The size in bytes of the data as it is written.
+    pub(super) fn data_size(&self) -> usize {
+        self.data.as_ref().map_or(0, |data| data.get().len())
+            + self.data_base64.as_ref().map_or(0, String::len)
+    }
+
     /// Reads an event of this tenant.
     ///
     /// # Errors
     /// When a field does not hold what it should.
-    pub fn read(self, tenant: &TenantId) -> Result<(Event, Payload), MessageError> {
-        let audience = match self.audience {
+    pub fn read(&self, tenant: &TenantId) -> Result<(Event, Payload), MessageError> {
+        let audience = match &self.audience {
             WireAudience::Subscribers => Audience::Subscribers,
             WireAudience::Defaults => Audience::Defaults,
             WireAudience::Endpoints(ids) => {
@@ -134,12 +140,12 @@ impl WireEvent {
                 Audience::Endpoints(ids.map_err(MessageError::new)?)
             }
         };
-        let payload = match (self.data, self.data_base64, self.blob) {
-            (Some(data), None, None) => Payload::Inline(Bytes::from(Box::<str>::from(data).into_string())),
+        let payload = match (&self.data, &self.data_base64, &self.blob) {
+            (Some(data), None, None) => Payload::Inline(Bytes::copy_from_slice(data.get().as_bytes())),
             (None, Some(data), None) => {
                 Payload::Inline(BASE64.decode(data).map_err(MessageError::new)?.into())
             }
-            (None, None, Some(blob)) => Payload::Stored { key: blob.key, size: blob.size },
+            (None, None, Some(blob)) => Payload::Stored { key: blob.key.clone(), size: blob.size },
             _ => return Err(MessageError::new("there must be one of data, data_base64 and blob")),
         };
         let event = Event {
@@ -148,9 +154,9 @@ impl WireEvent {
             event_type: self.event_type.parse().map_err(MessageError::new)?,
             accepted_at: Timestamp::from_millis(self.accepted_at),
             occurred_at: self.occurred_at.map(Timestamp::from_millis),
-            source: self.source,
-            correlation_id: self.correlation_id,
-            tags: self.tags,
+            source: self.source.clone(),
+            correlation_id: self.correlation_id.clone(),
+            tags: self.tags.clone(),
             audience,
         };
         Ok((event, payload))
@@ -159,10 +165,11 @@ impl WireEvent {
 
 /// Whether SQS takes a text in a message (API reference, `SendMessage`, `MessageBody`): no control characters
 /// but tab and the ends of lines, and neither U+FFFE nor U+FFFF. This runs over every payload, so it looks at
-/// bytes.
+/// bytes, and at all of them without a branch, which lets the processor take many at a time.
 fn is_allowed_by_sqs(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let is_plain = |byte: &u8| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r');
+    let is_plain = |byte: u8| (byte >= 0x20) | (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
     let non_character = |window: &[u8]| matches!(window, [0xef, 0xbf, 0xbe | 0xbf]);
-    bytes.iter().all(is_plain) && !(bytes.contains(&0xef) && bytes.windows(3).any(non_character))
+    bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+        && !(bytes.contains(&0xef) && bytes.windows(3).any(non_character))
 }

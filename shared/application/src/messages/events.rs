@@ -1,5 +1,7 @@
 //! Messages of the queue `events`.
 
+use std::sync::Arc;
+
 use postrider_domain::{DeliveryId, EndpointId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,8 @@ pub struct FanOutMessage {
     v: u32,
     tenant: String,
     /// The event.
-    pub event: WireEvent,
+    #[serde(with = "super::shared")]
+    pub event: Arc<WireEvent>,
     /// Whether the event was published again: only endpoints that were there the first time get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
@@ -31,8 +34,8 @@ pub struct FanOutMessage {
 
 impl FanOutMessage {
     /// Match this event.
-    pub fn new(tenant: &TenantId, event: WireEvent) -> Self {
-        Self { v: 1, tenant: tenant.to_string(), event, repeated: false, after: None }
+    pub fn new(tenant: &TenantId, event: impl Into<Arc<WireEvent>>) -> Self {
+        Self { v: 1, tenant: tenant.to_string(), event: event.into(), repeated: false, after: None }
     }
 
     /// The same for an event that was published again.
@@ -104,7 +107,10 @@ impl ReleaseMessage {
 impl EventsMessage {
     /// The message's text.
     pub fn write(&self) -> String {
-        write(self)
+        match self {
+            Self::FanOut(message) => write(self, Some(&message.event)),
+            Self::Release(_) => write(self, None),
+        }
     }
 
     /// Reads a message.

@@ -21,9 +21,37 @@ impl MessageError {
     }
 }
 
+/// What most messages have around an event's data, in bytes: with room for it, their text need not be moved while
+/// it grows.
+const AROUND_DATA: usize = 512;
+
 /// Writes a message. The types have no map with keys that are not text, the only thing that could fail.
-fn write<T: serde::Serialize>(message: &T) -> String {
-    serde_json::to_string(message).unwrap_or_default()
+fn write<T: serde::Serialize>(message: &T, event: Option<&WireEvent>) -> String {
+    let mut text = Vec::with_capacity(AROUND_DATA + event.map_or(0, WireEvent::data_size));
+    if serde_json::to_writer(&mut text, message).is_err() {
+        text.clear();
+    }
+    // What serde_json writes is UTF-8.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// An event that several messages and an item share while they are written.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::WireEvent;
+
+    pub(super) fn serialize<S: Serializer>(event: &Arc<WireEvent>, serializer: S) -> Result<S::Ok, S::Error> {
+        event.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<WireEvent>, D::Error> {
+        WireEvent::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 #[cfg(test)]

@@ -60,9 +60,9 @@ impl Deliveries {
     /// # Errors
     /// When the table cannot be written.
     pub async fn save(&self, delivery: &Delivery) -> Result<Saved, TableError> {
-        let mut form = delivery.clone();
+        let mut form = DeliveryItem::write(delivery)?;
         form.version += 1;
-        let item = encode(TABLE, &DeliveryItem::write(&form)?)?;
+        let item = encode(TABLE, &form)?;
         let condition = Expression::new("version = :version").number_value(":version", delivery.version);
         match self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await {
             Ok(()) => Ok(Saved::Yes),

@@ -83,9 +83,8 @@ fn key(tenant: &TenantId, event: &EventId) -> Key {
 }
 
 impl EventItem {
-    fn write(stored: &StoredEvent) -> Result<Self, TableError> {
+    fn write(stored: &StoredEvent, wire: &WireEvent) -> Result<Self, TableError> {
         let event = &stored.event;
-        let wire = WireEvent::new(event, &stored.payload).map_err(|error| invalid(TABLE, error))?;
         let Key { pk, sk } = key(&event.tenant, &event.id);
         let mut item = Self {
             pk,
@@ -94,7 +93,7 @@ impl EventItem {
             timeline_at: None,
             event_type: event.event_type.to_string(),
             digest: stored.digest.as_str().to_owned(),
-            event: serde_json::to_string(&wire).map_err(|error| invalid(TABLE, error))?,
+            event: serde_json::to_string(wire).map_err(|error| invalid(TABLE, error))?,
             expires_at: event.accepted_at.after(RETENTION).as_seconds(),
         };
         if event.id.as_generated().is_none() {
@@ -127,21 +126,21 @@ impl Events {
         Self(table)
     }
 
-    /// Stores an event under an id that cannot be taken.
+    /// Stores an event under an id that cannot be taken. `wire` is the same event as it is written.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn put_new(&self, stored: &StoredEvent) -> Result<(), TableError> {
-        let item = encode(TABLE, &EventItem::write(stored)?)?;
+    pub async fn put_new(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<(), TableError> {
+        let item = encode(TABLE, &EventItem::write(stored, wire)?)?;
         self.0.put(Put { table: TABLE, item, condition: None }).await
     }
 
-    /// Stores an event unless there is one with its id.
+    /// Stores an event unless there is one with its id. `wire` is the same event as it is written.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn put_if_absent(&self, stored: &StoredEvent) -> Result<Stored, TableError> {
-        let item = encode(TABLE, &EventItem::write(stored)?)?;
+    pub async fn put_if_absent(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<Stored, TableError> {
+        let item = encode(TABLE, &EventItem::write(stored, wire)?)?;
         let condition = Some(Expression::new("attribute_not_exists(pk)"));
         match self.0.put(Put { table: TABLE, item, condition }).await {
             Ok(()) => Ok(Stored::New),

@@ -7,7 +7,12 @@ use crate::ports::table::{AttributeValue, Item, TableError, TableName};
 
 /// The struct as an item; fields that are `None` should be skipped by it.
 pub(super) fn encode<T: Serialize>(table: TableName, value: &T) -> Result<Item, TableError> {
-    serde_dynamo::to_item(value).map_err(|error| TableError::Invalid { table, source: error.into() })
+    // Asked for as a value, because `to_item` would build the map twice.
+    match serde_dynamo::to_attribute_value(value) {
+        Ok(AttributeValue::M(item)) => Ok(item),
+        Ok(_) => Err(invalid(table, "an item is made of a struct")),
+        Err(error) => Err(invalid(table, error)),
+    }
 }
 
 /// The item as a struct; attributes that the struct does not name are ignored.

@@ -1,9 +1,11 @@
 //! What stands between a queue and a function on Lambda: batches, concurrency, partial batch failures.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use postrider_application::ports::{QueueName, QueueRecord};
 use tokio::sync::{Semaphore, watch};
@@ -62,6 +64,8 @@ impl EventSource {
                 slot = ready => slot,
             };
             let Ok(slot) = slot else { break };
+            // While there is other work, what it sends shares the batch; when there is none this takes no time.
+            tokio::task::yield_now().await;
             let messages = self.queues.receive(self.queue, self.config.batch_size, self.config.visibility);
             if messages.is_empty() {
                 continue;
@@ -85,11 +89,13 @@ async fn deal_with(
     let ids: Vec<u64> = messages.iter().map(|(id, _)| *id).collect();
     let records = messages.into_iter().map(|(_, record)| record).collect();
     // A panic is the batch's failure, as the end of a Lambda instance would be: all of it comes again.
-    let Ok(failed) = tokio::spawn(handler(records)).await else {
+    let handled = AssertUnwindSafe(async { handler(records).await }).catch_unwind();
+    let Ok(failed) = handled.await else {
         tracing::error!(queue = %queue, "the handler of a batch panicked");
         return;
     };
     let failed: HashSet<String> = failed.into_iter().collect();
-    let done: Vec<u64> = ids.into_iter().filter(|id| !failed.contains(&id.to_string())).collect();
+    let is_done = |id: &u64| failed.is_empty() || !failed.contains(&id.to_string());
+    let done: Vec<u64> = ids.into_iter().filter(is_done).collect();
     queues.delete(queue, &done);
 }

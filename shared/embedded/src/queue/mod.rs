@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 pub use event_source::{EventSource, EventSourceConfig, Handler};
 
 use self::log::{Log, LogEntry};
-use self::state::State;
+use self::state::{Message, State};
 use crate::OpenError;
 
 /// The largest message in bytes (SQS `MaximumMessageSize`).
@@ -151,7 +151,7 @@ impl Queue for LocalQueues {
         for message in messages {
             results.push(check(queue, &message));
             if results.last().is_some_and(Result::is_ok) {
-                accepted.push(self.shared(queue).lock().prepare(message, now));
+                accepted.push(Message::sent(message, now));
             }
         }
         if let Some(log) = &self.log {

@@ -24,6 +24,18 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// A message of a sender's, not yet in a queue.
+    pub(super) fn sent(message: OutgoingMessage, now: Timestamp) -> Self {
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            body: message.body.into(),
+            group: message.group.into(),
+            visible_at: super::visible_at(now, message.delay),
+            receive_count: 0,
+            perhaps_received: false,
+        }
+    }
+
     /// A message as the log kept it.
     pub(super) fn kept(
         id: u64,
@@ -62,29 +74,24 @@ pub(super) struct Received {
     pub(super) exhausted: Vec<Message>,
 }
 
+/// Messages by the moment of becoming visible, of which some are gone or were moved.
+type Order = BinaryHeap<Reverse<(Timestamp, u64)>>;
+
 /// One queue.
 #[derive(Default)]
 pub(super) struct State {
     messages: HashMap<u64, Message>,
-    /// By the moment of becoming visible. Entries of messages that are gone or were moved are passed over.
-    order: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    /// Those that were not handed out yet.
+    waiting: Order,
+    /// Those that were. By themselves, because nearly all of them are dealt with long before they would be
+    /// visible again: among those that wait, they would make every step through the order a long one.
+    handed_out: Order,
 }
 
 impl State {
-    /// A message of the caller's, not yet in the queue.
-    pub(super) fn prepare(&self, message: OutgoingMessage, now: Timestamp) -> Message {
-        Message {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            body: message.body.into(),
-            group: message.group.into(),
-            visible_at: super::visible_at(now, message.delay),
-            receive_count: 0,
-            perhaps_received: false,
-        }
-    }
-
     pub(super) fn insert(&mut self, message: Message) {
-        self.order.push(Reverse((message.visible_at, message.id)));
+        let order = if message.receive_count > 0 { &mut self.handed_out } else { &mut self.waiting };
+        order.push(Reverse((message.visible_at, message.id)));
         self.messages.insert(message.id, message);
     }
 
@@ -101,6 +108,12 @@ impl State {
         self.messages.len()
     }
 
+    /// How many entries the order has, those of messages that are gone included.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.waiting.len() + self.handed_out.len()
+    }
+
     pub(super) fn remove(&mut self, ids: &[u64]) {
         for id in ids {
             self.messages.remove(id);
@@ -109,17 +122,14 @@ impl State {
 
     /// When the next message becomes visible.
     pub(super) fn next_due(&mut self) -> Option<Timestamp> {
-        self.skip_stale();
-        self.order.peek().map(|Reverse((at, _))| *at)
+        self.first().map(|(at, _)| at)
     }
 
-    fn skip_stale(&mut self) {
-        while let Some(Reverse((at, id))) = self.order.peek() {
-            if self.messages.get(id).is_some_and(|message| message.visible_at == *at) {
-                return;
-            }
-            self.order.pop();
-        }
+    /// The message that is visible next, and when.
+    fn first(&mut self) -> Option<(Timestamp, u64)> {
+        let waiting = first(&mut self.waiting, &self.messages);
+        let handed_out = first(&mut self.handed_out, &self.messages);
+        waiting.into_iter().chain(handed_out).min()
     }
 
     pub(super) fn receive(
@@ -130,9 +140,12 @@ impl State {
         limit: Option<u32>,
     ) -> Received {
         let mut received = Received::default();
-        while received.records.len() < max && self.next_due().is_some_and(|due| due <= now) {
-            let Some(Reverse((_, id))) = self.order.pop() else { break };
-            let Some(message) = self.messages.get_mut(&id) else { continue };
+        while received.records.len() < max {
+            let Some((due, id)) = self.first().filter(|(due, _)| *due <= now) else { break };
+            let holds_it = |order: &Order| order.peek() == Some(&Reverse((due, id)));
+            let order = if holds_it(&self.waiting) { &mut self.waiting } else { &mut self.handed_out };
+            order.pop();
+            let Some(message) = self.messages.get_mut(&id) else { break };
             if limit.is_some_and(|limit| message.receive_count >= limit) {
                 received.exhausted.extend(self.messages.remove(&id));
                 continue;
@@ -153,8 +166,19 @@ impl State {
                 let Message { id, visible_at, receive_count, .. } = *message;
                 received.touched.push(Touch { id, visible_at, receive_count });
             }
-            self.order.push(Reverse((invisible_until, id)));
+            self.handed_out.push(Reverse((invisible_until, id)));
         }
         received
     }
+}
+
+/// The first entry that is still true; those before it are forgotten.
+fn first(order: &mut Order, messages: &HashMap<u64, Message>) -> Option<(Timestamp, u64)> {
+    while let Some(Reverse((at, id))) = order.peek() {
+        if messages.get(id).is_some_and(|message| message.visible_at == *at) {
+            return Some((*at, *id));
+        }
+        order.pop();
+    }
+    None
 }

@@ -213,6 +213,47 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
     assert_eq!(queues.depth(QUEUE), 0);
 }
 
+#[tokio::test]
+async fn a_batch_whose_handler_panics_comes_again() {
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    send(&queues, "a", 0).await;
+    let (counts, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
+        counts.send(records[0].receive_count).unwrap();
+        assert!(records[0].receive_count > 1, "the first time fails before there is anything to wait for");
+        Box::pin(async move {
+            assert!(records[0].receive_count > 2, "the second time fails while it is waited for");
+            Vec::new()
+        })
+    });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let config = EventSourceConfig { batch_size: 10, concurrency: 1, visibility: VISIBILITY };
+    let running = tokio::spawn(EventSource::new(Arc::clone(&queues), QUEUE, config, handler).run(stopped));
+    for receive in 1..=3 {
+        assert_eq!(received.recv().await, Some(receive));
+        time.0.fetch_add(30_000, Ordering::SeqCst);
+        // Anything that arrives makes the source look again.
+        queues.shared(QUEUE).arrived.notify_one();
+    }
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert_eq!(queues.depth(QUEUE), 0);
+}
+
+#[tokio::test]
+async fn what_was_dealt_with_does_not_stay_in_the_order_until_it_would_be_visible_again() {
+    let (_, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    for _ in 0..50 {
+        send(&queues, "a", 0).await;
+        let ids: Vec<u64> = receive(&queues, QUEUE).iter().map(|(id, ..)| *id).collect();
+        queues.delete(QUEUE, &ids);
+    }
+    assert!(receive(&queues, QUEUE).is_empty());
+    assert_eq!(queues.shared(QUEUE).lock().entries(), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

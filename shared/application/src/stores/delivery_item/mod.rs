@@ -52,7 +52,7 @@ pub(super) struct DeliveryItem {
     due: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<String>,
-    version: u64,
+    pub(super) version: u64,
     /// Seconds since the Unix epoch, for DynamoDB's TTL.
     expires_at: u64,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use postrider_application::ports::table::{AttributeValue, IndexName, Item, Key};
 
 /// The largest item that is packed, in bytes; well below DynamoDB's 400 KB, so that no way of counting matters.
@@ -48,14 +49,15 @@ impl Place {
 
 /// An item's attributes without its key: for each a kind, its name and its value with their lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::table) struct Packed(Arc<[u8]>);
+pub(in crate::table) struct Packed(Bytes);
 
 impl Packed {
     /// Packs an item of texts and plain numbers that the engine is certain to take as it is. Others are left
     /// to the engine.
     pub(super) fn pack(item: &Item) -> Option<(Place, Self)> {
         let place = Place::of(item)?;
-        let mut bytes = Vec::with_capacity(1024);
+        // As long as it gets, so that nothing is moved while it grows or when it is kept.
+        let mut bytes = Vec::with_capacity(item.iter().map(|(name, value)| packed_size(name, value)).sum());
         for (name, value) in item.iter().filter(|(name, _)| !matches!(name.as_str(), "pk" | "sk")) {
             let is_key = is_index_key(name);
             let (kind, text) = match value {
@@ -73,7 +75,7 @@ impl Packed {
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        Self(Bytes::copy_from_slice(bytes))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -125,6 +127,16 @@ impl Packed {
             rest = after;
             Some((kind, name, value))
         })
+    }
+}
+
+/// What an attribute takes when it is packed, in bytes; nothing for the key.
+fn packed_size(name: &str, value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) if !matches!(name, "pk" | "sk") => {
+            2 + name.len() + 4 + text.len()
+        }
+        _ => 0,
     }
 }
 
