@@ -10,6 +10,7 @@ mod answers;
 mod bad_events;
 mod bad_requests;
 mod batch;
+mod circuits;
 mod dead_letters;
 mod endpoints;
 mod idempotency;
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
         parking: a_receiver_that_is_gone_disables_its_endpoint,
             a_paused_endpoint_loses_nothing,
             a_disabled_endpoint_is_enabled_again;
+        circuits: a_receiver_that_only_fails_is_left_alone,
+            a_circuit_that_was_opened_for_a_time_tries_again_by_itself,
+            parked_deliveries_are_skipped_or_kept,
+            others_are_told_what_happens_to_an_endpoint;
         publishing: a_published_event_arrives_and_is_on_record,
             an_event_goes_to_every_endpoint_that_asked,
             an_event_can_name_its_endpoints,

@@ -17,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let webhook = ChannelKind::Webhook;
-    let queue = start.queues(&[QueueName::Channel(webhook), QueueName::ChannelDead(webhook)])?;
+    let queue =
+        start.queues(&[QueueName::Events, QueueName::Channel(webhook), QueueName::ChannelDead(webhook)])?;
     let outbound = Arc::new(HttpOutbound::new(&start.allowed_networks()?)?);
     let (clock, entropy) = (start.clock.clone(), start.entropy.clone());
     let secrets = Secrets::new(start.vault().await?, entropy.clone());
@@ -26,7 +27,8 @@ async fn main() -> Result<(), Error> {
     let open = OpenEndpoints::new(endpoints.clone(), secrets, channel, clock.clone());
     let status = ChangeStatus::new(endpoints, queue.clone(), clock.clone());
     let deliveries = Deliveries::new(table);
-    let deliver = Arc::new(Deliver::new(deliveries, open, status, queue, blobs, clock.clone(), entropy));
+    let deliver = Deliver::new(deliveries, open, status, queue, blobs, clock.clone(), entropy);
+    let deliver = Arc::new(deliver.circuit_rules(start.circuit_rules()?));
     run_batches(clock, Grouping::Each, move |records| {
         let deliver = deliver.clone();
         async move { deliver.handle(records).await }

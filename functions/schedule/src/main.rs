@@ -1,5 +1,5 @@
 //! `schedule`: called every minute, sends the messages of deliveries that waited for longer than a queue can hold
-//! one.
+//! one, and looks at circuits whose time has come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, clock) = (start.table()?, start.clock.clone());
-    let queue = start.queues(&[QueueName::Channel(ChannelKind::Webhook)])?;
+    let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
     let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table));
     let schedule = Arc::new(Schedule::new(deliveries, events, queue, clock.clone()));
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
@@ -27,7 +27,13 @@ async fn main() -> Result<(), Error> {
         async move {
             let left = Duration::from_millis(event.context.deadline.saturating_sub(now.as_millis()));
             let run = schedule.run(left.saturating_sub(MARGIN)).await?;
-            tracing::info!(target: "schedule.ran", moved = run.moved, failed = run.failed, run.unfinished);
+            tracing::info!(
+                target: "schedule.ran",
+                moved = run.moved,
+                circuits = run.circuits,
+                failed = run.failed,
+                run.unfinished
+            );
             Ok::<_, Error>(())
         }
     }))

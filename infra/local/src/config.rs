@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use postrider_domain::CircuitRules;
 use postrider_outbound::parse_networks;
 use secrecy::SecretString;
 
@@ -69,9 +71,26 @@ pub(crate) struct DevConfig {
     )]
     pub(crate) allow_cidrs: Allowed,
 
+    /// After how many failures in a row deliveries to an endpoint are held back.
+    #[arg(long, value_name = "NUMBER", env = "POSTRIDER_CIRCUIT_FAILURES", default_value_t = 10)]
+    pub(crate) circuit_failures: u32,
+
+    /// For how many seconds at first; twice as long each time that the endpoint still fails then, up to an hour.
+    #[arg(long, value_name = "SECONDS", env = "POSTRIDER_CIRCUIT_RECOVERY_SECONDS", default_value_t = 300)]
+    pub(crate) circuit_recovery_seconds: u64,
+
     /// The operator's key, which administers tenants; nobody is the operator without it.
     #[arg(long, value_name = "KEY", env = "POSTRIDER_PLATFORM_KEY", hide_env_values = true, value_parser = parse_key)]
     pub(crate) platform_key: Option<SecretString>,
+}
+
+impl DevConfig {
+    /// When circuits open.
+    pub(crate) fn circuit_rules(&self) -> anyhow::Result<CircuitRules> {
+        let recovery = Duration::from_secs(self.circuit_recovery_seconds);
+        let rules = CircuitRules { failures: self.circuit_failures, recovery };
+        rules.check().map_err(|problem| anyhow::anyhow!("--circuit-{}: {}", problem.field, problem.message))
+    }
 }
 
 /// Networks that the operator allows.

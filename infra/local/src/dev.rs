@@ -37,10 +37,11 @@ pub(crate) fn run(config: DevConfig) -> anyhow::Result<()> {
 async fn run_until_stopped(config: DevConfig) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let circuit_rules = config.circuit_rules()?;
     let listener = server::listen(config.addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
     let folder = (!config.in_memory).then_some(config.data.as_path());
-    let stack = Stack::start(folder, &config.allow_cidrs.0, config.platform_key).await?;
+    let stack = Stack::start(folder, &config.allow_cidrs.0, config.platform_key, circuit_rules).await?;
     let router = server::router(&stack);
     let (stop, mut stopped) = watch::channel(false);
     let asked_to_stop = async move {

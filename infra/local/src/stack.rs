@@ -20,7 +20,7 @@ use postrider_application::schedule::{self, Schedule};
 use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
-use postrider_domain::ChannelKind;
+use postrider_domain::{ChannelKind, CircuitRules};
 use postrider_embedded::{
     DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, LocalQueues, LocalVault, MemoryBlobs,
 };
@@ -106,6 +106,7 @@ impl Stack {
         folder: Option<&Path>,
         allowed: &[IpNet],
         platform_key: Option<SecretString>,
+        circuit_rules: CircuitRules,
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -146,7 +147,7 @@ impl Stack {
             entropy.clone(),
         );
         // The data folder is this process's alone, so whoever claimed anything before has ended.
-        let deliver = Arc::new(deliver.alone_since(clock.now()));
+        let deliver = Arc::new(deliver.alone_since(clock.now()).circuit_rules(circuit_rules));
         let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
 
         let authenticator =

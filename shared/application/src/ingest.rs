@@ -114,14 +114,42 @@ impl Ingest {
         results.pop().unwrap_or_else(|| Err(IngestError::Invalid(Vec::new())))
     }
 
+    /// Accepts an event that an administrator sends to endpoints of their choice to see how they take it: it may
+    /// look like one of Postrider's own.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn accept_test(
+        &self,
+        tenant: &TenantId,
+        publication: Publication,
+    ) -> Result<Accepted, IngestError> {
+        let mut results = self.accept_all(tenant, vec![publication], true).await;
+        results.pop().unwrap_or_else(|| Err(IngestError::Invalid(Vec::new())))
+    }
+
     /// Accepts several events, each by itself: the results are in their order.
     pub async fn accept_batch(
         &self,
         tenant: &TenantId,
         publications: Vec<Publication>,
     ) -> Vec<Result<Accepted, IngestError>> {
-        let prepared =
-            join_all(publications.into_iter().map(|publication| self.prepare(tenant, publication)));
+        self.accept_all(tenant, publications, false).await
+    }
+
+    async fn accept_all(
+        &self,
+        tenant: &TenantId,
+        publications: Vec<Publication>,
+        may_be_reserved: bool,
+    ) -> Vec<Result<Accepted, IngestError>> {
+        let prepared = join_all(publications.into_iter().map(|publication| async move {
+            if publication.event_type.is_reserved() && !may_be_reserved {
+                let why = "types that begin with 'postrider.' are Postrider's own; choose another";
+                return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
+            }
+            self.prepare(tenant, publication).await
+        }));
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, prepared) in prepared.await.into_iter().enumerate() {
             match prepared {

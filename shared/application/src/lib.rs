@@ -4,6 +4,7 @@
 //! implementations and calls one use case.
 
 pub mod access;
+pub mod announce;
 pub mod cache;
 pub mod deliver;
 pub mod endpoints;

@@ -1,4 +1,7 @@
-//! Looking things up: an event with what became of it for every endpoint, and lists of deliveries.
+//! Looking things up: an event with what became of it for every endpoint, lists of deliveries, and how an endpoint
+//! is doing.
+
+mod health;
 
 use std::sync::Arc;
 
@@ -12,7 +15,9 @@ use crate::ports::{BlobError, Blobs, TableError};
 use crate::stores::delivery_lists::DeliveryFilter;
 use crate::stores::event_lists::EventFilter;
 use crate::stores::events::StoredEvent;
-use crate::stores::{Deliveries, Endpoints, Events, PageRequest, Paged};
+use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged};
+
+pub use health::{Health, Parked};
 
 /// Something could not be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -64,13 +69,16 @@ pub struct Lookup {
     endpoints: Endpoints,
     events: Events,
     deliveries: Deliveries,
+    circuits: Circuits,
+    drains: Drains,
     blobs: Arc<dyn Blobs>,
 }
 
 impl Lookup {
-    /// Look-ups in these stores.
+    /// Look-ups in these stores, and what is kept beside them.
     pub fn new(endpoints: Endpoints, events: Events, deliveries: Deliveries, blobs: Arc<dyn Blobs>) -> Self {
-        Self { endpoints, events, deliveries, blobs }
+        let (circuits, drains) = (Circuits::new(deliveries.table()), Drains::new(deliveries.table()));
+        Self { endpoints, events, deliveries, circuits, drains, blobs }
     }
 
     /// A tenant's events, newest first.
@@ -183,6 +191,9 @@ fn explain(event: &Event, data: &str, endpoint: &Endpoint) -> Result<String, Str
         Audience::Endpoints(_) => Err("the publisher named other endpoints".to_owned()),
         Audience::Defaults if endpoint.is_default => Ok("it is a default endpoint".to_owned()),
         Audience::Defaults => Err("the event is for default endpoints, and this is none".to_owned()),
+        Audience::Subscribers if event.is_about(endpoint.id) => {
+            Err("the event is about this endpoint itself".to_owned())
+        }
         Audience::Subscribers => endpoint
             .explain_match(&event.event_type, data)
             .map(|subscription| format!("the subscription {} matches", subscription.pattern)),

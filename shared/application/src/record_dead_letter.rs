@@ -62,7 +62,7 @@ impl RecordDeadLetter {
             return match message {
                 EventsMessage::FanOut(message) => self.unmatched(*message).await,
                 // The deliveries stay parked; resuming the endpoint once more releases them.
-                EventsMessage::Release(_) => Ok(()),
+                EventsMessage::Release(_) | EventsMessage::Skip(_) => Ok(()),
             };
         }
         match ChannelMessage::read(&record.body)? {

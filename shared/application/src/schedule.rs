@@ -1,10 +1,12 @@
 //! What has to happen at its time without anybody asking: messages of deliveries that wait for longer than a
-//! queue can hold one.
+//! queue can hold one, and circuits that somebody has to look at ([`circuits`]).
 //!
 //! Such a delivery is in the index `due` until its time has come. A run takes what is due before the next run
 //! will be over. It first puts each delivery off in the index, on the condition that nobody else has, then sends
 //! its message, then takes it out. So of two runs at the same time one moves it, and after a crash in between it
 //! becomes due once more, with a message that looks at the ledger before it does anything.
+
+mod circuits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +14,14 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _};
 use postrider_domain::{Delivery, DeliveryId, Timestamp};
 
+use crate::endpoints::{Breaker, ChangeStatus, EndpointError};
 use crate::messages::{ChannelMessage, MessageError};
 use crate::ports::queue::send_all;
 use crate::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::{MessageErrorOrTable, message_for};
 use crate::stores::deliveries::Saved;
 use crate::stores::due::DueShard;
-use crate::stores::{Deliveries, Events};
+use crate::stores::{Deliveries, Endpoints, Events};
 
 /// How often it runs.
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -52,6 +55,9 @@ pub enum ScheduleError {
     /// A stored event cannot be written into a message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// What a circuit asks for cannot be done.
+    #[error(transparent)]
+    Circuit(#[from] EndpointError),
 }
 
 impl From<MessageErrorOrTable> for ScheduleError {
@@ -68,7 +74,9 @@ impl From<MessageErrorOrTable> for ScheduleError {
 pub struct Run {
     /// How many deliveries' messages were sent.
     pub moved: usize,
-    /// How many deliveries could not be moved; the log says why.
+    /// How many circuits were looked at.
+    pub circuits: usize,
+    /// How many of both could not be dealt with; the log says why.
     pub failed: usize,
     /// Whether the time was up before everything that is due was looked at.
     pub unfinished: bool,
@@ -78,14 +86,17 @@ pub struct Run {
 pub struct Schedule {
     deliveries: Deliveries,
     events: Events,
+    breaker: Breaker,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
 }
 
 impl Schedule {
-    /// A schedule over these stores.
+    /// A schedule over these stores, and what is kept beside them.
     pub fn new(deliveries: Deliveries, events: Events, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>) -> Self {
-        Self { deliveries, events, queue, clock }
+        let endpoints = Endpoints::new(deliveries.table());
+        let breaker = ChangeStatus::new(endpoints, queue.clone(), clock.clone()).breaker();
+        Self { deliveries, events, breaker, queue, clock }
     }
 
     /// Moves what is due, until nothing is or `time` is up.
@@ -116,6 +127,7 @@ impl Schedule {
                     .buffer_unordered(PARALLEL)
                     .collect()
                     .await;
+                self.look_at(page.circuits, &mut run).await;
                 run.failed += results.iter().filter(|(id, result)| log_failure(*id, result)).count();
                 run.moved += results.iter().filter(|(_, result)| matches!(result, Ok(true))).count();
                 start = page.next;

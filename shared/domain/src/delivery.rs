@@ -24,9 +24,9 @@ pub enum DeliveryStatus {
     Delivered,
     /// Given up: a dead letter.
     Failed,
-    /// Waits because its endpoint is paused or disabled.
+    /// Waits because its endpoint is paused or disabled, or its circuit open.
     Parked,
-    /// Will not be attempted: its endpoint was deleted.
+    /// Will not be attempted: its endpoint was deleted, or somebody decided so.
     Cancelled,
 }
 
@@ -140,6 +140,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// When its next message is to be sent: only for a wait that is longer than a queue can hold a message.
     pub due_at: Option<Timestamp>,
+    /// Since when it is parked.
+    pub parked_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the receiver got it.
@@ -182,6 +184,7 @@ impl Delivery {
             max_attempts,
             next_attempt_at: Some(created_at),
             due_at: None,
+            parked_at: None,
             created_at,
             delivered_at: None,
             attempts: Vec::new(),
@@ -240,9 +243,10 @@ impl Delivery {
     }
 
     /// Sets it aside until its endpoint takes deliveries again.
-    pub fn park(&mut self, why: impl Into<String>) {
+    pub fn park(&mut self, why: impl Into<String>, now: Timestamp) {
         self.settle();
         self.status = DeliveryStatus::Parked;
+        self.parked_at = Some(now);
         self.error = Some(why.into());
     }
 
@@ -258,6 +262,7 @@ impl Delivery {
         self.status = if tried { DeliveryStatus::Retrying } else { DeliveryStatus::Pending };
         self.next_attempt_at = Some(now);
         self.due_at = None;
+        self.parked_at = None;
         self.error = None;
     }
 
@@ -265,6 +270,7 @@ impl Delivery {
     fn settle(&mut self) {
         self.next_attempt_at = None;
         self.due_at = None;
+        self.parked_at = None;
         self.claimed_at = None;
     }
 

@@ -24,7 +24,7 @@ pub enum EndpointStatus {
     Active,
     /// A person stopped it for a while; deliveries are parked.
     Paused,
-    /// A person or the receiver (410) turned it off; deliveries are parked.
+    /// A person or the receiver (410) turned it off, or it did not work for days; deliveries are parked.
     Disabled,
 }
 
@@ -104,6 +104,9 @@ impl Endpoint {
     /// The reason why nothing matches, in plain words.
     pub fn explain_match(&self, event_type: &EventType, data: &str) -> Result<&Subscription, String> {
         let mut reason = format!("no subscription covers {event_type}");
+        if event_type.is_reserved() && self.subscriptions.iter().any(|s| s.pattern.as_str() == "*") {
+            reason.push_str(", which * does not: subscribe to postrider.*");
+        }
         for subscription in self.subscriptions.iter().filter(|s| s.pattern.matches(event_type)) {
             match subscription.filter.as_ref().map(|filter| filter.explain(data)) {
                 None | Some(Ok(())) => return Ok(subscription),

@@ -14,6 +14,9 @@ pub const MAX_DATA_BYTES: usize = 1024 * 1024 - 16 * 1024;
 /// The most tags that an event can have.
 pub const MAX_TAGS: usize = 20;
 
+/// What the types of Postrider's own events begin with.
+const RESERVED: &str = "postrider.";
+
 /// An event's type: words of letters, digits, `_` and `-`, joined by dots, at most 128 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Arc<str>);
@@ -29,6 +32,11 @@ impl EventType {
     /// The type's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether only Postrider publishes events of this type.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED)
     }
 }
 
@@ -92,6 +100,11 @@ impl Event {
     /// The moment that receivers are told: when it happened or, where that is unknown, was accepted.
     pub fn timestamp(&self) -> Timestamp {
         self.occurred_at.unwrap_or(self.accepted_at)
+    }
+
+    /// Whether it is one of Postrider's own, about this endpoint: that is told to others.
+    pub fn is_about(&self, endpoint: EndpointId) -> bool {
+        self.event_type.is_reserved() && self.correlation_id.as_ref() == Some(&endpoint.to_string())
     }
 
     /// Checks the free-text fields.

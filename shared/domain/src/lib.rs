@@ -5,6 +5,7 @@
 //! API, the queue messages and the table items, in the crates that own them.
 
 pub mod channel;
+pub mod circuit;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;
@@ -18,6 +19,7 @@ pub mod subscription;
 pub mod timestamp;
 
 pub use channel::ChannelKind;
+pub use circuit::{Circuit, CircuitRules, CircuitState};
 pub use delivery::{Attempt, Delivery, DeliveryStatus};
 pub use endpoint::{Endpoint, EndpointStatus};
 pub use event::{Event, EventType};

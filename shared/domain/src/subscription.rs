@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::{EventType, Filter};
 
 /// A pattern for event types: a type (`payment.success`), everything below a prefix at any depth
-/// (`payment.*`), or everything (`*`).
+/// (`payment.*`), or everything that is published (`*`): Postrider's own events are asked for by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(Arc<str>);
 
@@ -27,17 +27,19 @@ impl Pattern {
     /// Whether events of this type match.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
+            Some("") => !event_type.is_reserved(),
             Some(prefix) => event_type.as_str().starts_with(prefix),
             None => *self.0 == *event_type.as_str(),
         }
     }
 
     /// Every pattern that matches events of this type, so that a match is a look-up by key:
-    /// for `a.b.c` these are `a.b.c`, `a.b.*`, `a.*` and `*`.
+    /// for `a.b.c` these are `a.b.c`, `a.b.*`, `a.*` and `*`, the last not for Postrider's own events.
     pub fn all_matching(event_type: &EventType) -> Vec<Self> {
         let text = event_type.as_str();
         let prefixes = text.match_indices('.').map(|(at, _)| Self(format!("{}.*", &text[..at]).into()));
-        let mut patterns = vec![Self(text.into()), Self("*".into())];
+        let mut patterns = vec![Self(text.into())];
+        patterns.extend((!event_type.is_reserved()).then(|| Self("*".into())));
         patterns.extend(prefixes);
         patterns
     }
@@ -83,6 +85,9 @@ mod tests {
             ("payment.*", "payment", false),
             ("payment.*", "payments.success", false),
             ("*", "anything", true),
+            ("*", "postrider", true),
+            ("*", "postrider.endpoint.disabled", false),
+            ("postrider.*", "postrider.endpoint.disabled", true),
         ];
         for (pattern, event_type, expected) in cases {
             let pattern: Pattern = pattern.parse().unwrap();
@@ -100,8 +105,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_listed_patterns_are_just_those_that_match(
-            event_type in "[ab](\\.[ab]){0,3}",
-            pattern in "([ab](\\.[ab]){0,3}(\\.\\*)?)|\\*",
+            event_type in "([ab]|postrider)(\\.[ab]){0,3}",
+            pattern in "(([ab]|postrider)(\\.[ab]){0,3}(\\.\\*)?)|\\*",
         ) {
             let event_type: EventType = event_type.parse().unwrap();
             let pattern: Pattern = pattern.parse().unwrap();

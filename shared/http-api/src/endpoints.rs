@@ -1,4 +1,4 @@
-//! Endpoints: created, shown, changed, turned on and off, tested and removed.
+//! Endpoints: created, shown, changed, tested and removed.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use postrider_domain::{EndpointId, EndpointStatus};
+use postrider_domain::EndpointId;
 
 use crate::auth::{Administer, May, Read};
 use crate::events::MAX_EVENT_BODY_BYTES;
@@ -27,10 +27,6 @@ pub(crate) fn managing() -> Router<Arc<ManageServices>> {
     Router::new()
         .route("/v1/endpoints", post(create))
         .route("/v1/endpoints/{id}", axum::routing::patch(update).delete(remove))
-        .route("/v1/endpoints/{id}/enable", post(activate))
-        .route("/v1/endpoints/{id}/resume", post(activate))
-        .route("/v1/endpoints/{id}/pause", post(pause))
-        .route("/v1/endpoints/{id}/disable", post(disable))
         .route("/v1/endpoints/{id}/secret", get(secret))
         .route("/v1/endpoints/{id}/test", post(test))
 }
@@ -84,40 +80,6 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn activate(
-    State(services): State<Arc<ManageServices>>,
-    may: May<Administer>,
-    PathId(id): PathId<EndpointId>,
-) -> Result<Response, Problem> {
-    set_status(&services, &may, id, EndpointStatus::Active).await
-}
-
-async fn pause(
-    State(services): State<Arc<ManageServices>>,
-    may: May<Administer>,
-    PathId(id): PathId<EndpointId>,
-) -> Result<Response, Problem> {
-    set_status(&services, &may, id, EndpointStatus::Paused).await
-}
-
-async fn disable(
-    State(services): State<Arc<ManageServices>>,
-    may: May<Administer>,
-    PathId(id): PathId<EndpointId>,
-) -> Result<Response, Problem> {
-    set_status(&services, &may, id, EndpointStatus::Disabled).await
-}
-
-async fn set_status(
-    services: &ManageServices,
-    may: &May<Administer>,
-    id: EndpointId,
-    status: EndpointStatus,
-) -> Result<Response, Problem> {
-    let record = services.status.set(&may.tenant, id, status).await?;
-    Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
-}
-
 async fn secret(
     State(services): State<Arc<ManageServices>>,
     may: May<Administer>,
@@ -136,6 +98,6 @@ async fn test(
     let input = if body.0.is_empty() { TestInput::default() } else { body.read()? };
     let publication = input.publication(&body.0, id)?;
     services.endpoints.get(&may.tenant, id).await?.ok_or_else(Problem::not_found)?;
-    let accepted = services.ingest.accept(&may.tenant, publication).await?;
+    let accepted = services.ingest.accept_test(&may.tenant, publication).await?;
     Ok(answer(StatusCode::ACCEPTED, &TestBody::new(accepted, id)))
 }

@@ -10,6 +10,7 @@
 mod auth;
 mod dead_letters;
 mod deliveries;
+mod endpoint_health;
 mod endpoints;
 mod events;
 mod health;

@@ -8,16 +8,19 @@ use axum::response::{IntoResponse, Response};
 use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there.
-const PATHS: [(&str, &str); 22] = [
+const PATHS: [(&str, &str); 25] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
     ("/v1/events/{id}", "GET"),
     ("/v1/endpoints", "GET, POST"),
     ("/v1/endpoints/{id}", "DELETE, GET, PATCH"),
+    ("/v1/endpoints/{id}/circuit", "POST"),
     ("/v1/endpoints/{id}/deliveries", "GET"),
     ("/v1/endpoints/{id}/disable", "POST"),
     ("/v1/endpoints/{id}/enable", "POST"),
+    ("/v1/endpoints/{id}/health", "GET"),
+    ("/v1/endpoints/{id}/parked", "GET, POST"),
     ("/v1/endpoints/{id}/pause", "POST"),
     ("/v1/endpoints/{id}/resume", "POST"),
     ("/v1/endpoints/{id}/secret", "GET"),

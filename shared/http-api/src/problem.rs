@@ -232,7 +232,9 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Invalid(errors) => errors.into(),
             EndpointError::Unknown(_) => Self::not_found(),
-            EndpointError::Contended(_) => Self::new(Kind::Conflict, error.to_string()),
+            EndpointError::Contended(_) | EndpointError::NotActive(..) => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
             EndpointError::Secrets(SecretsError::Vault(error)) => Self::unavailable(&error),
             EndpointError::Secrets(error) => Self::defect(&error),
             EndpointError::Table(error) => error.into(),

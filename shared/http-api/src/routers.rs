@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
-use crate::{dead_letters, deliveries, endpoints, events, health, keys, paths, tenants};
+use crate::{dead_letters, deliveries, endpoint_health, endpoints, events, health, keys, paths, tenants};
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
 pub fn ingest_router(services: IngestServices) -> Router {
@@ -45,6 +45,7 @@ fn ingest_routes(services: IngestServices) -> Router {
 fn query_routes(services: QueryServices) -> Router {
     events::reading()
         .merge(endpoints::reading())
+        .merge(endpoint_health::reading())
         .merge(deliveries::reading())
         .merge(dead_letters::reading())
         .with_state(Arc::new(services))
@@ -52,6 +53,7 @@ fn query_routes(services: QueryServices) -> Router {
 
 fn manage_routes(services: ManageServices) -> Router {
     endpoints::managing()
+        .merge(endpoint_health::managing())
         .merge(deliveries::managing())
         .merge(dead_letters::managing())
         .merge(keys::managing())

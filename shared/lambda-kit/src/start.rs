@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
+use postrider_application::deliver::CircuitRules;
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Table, Vault};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::{DynamoTable, S3Blobs, Sdk, SecretNames, SecretsManagerVault, SqsQueues, TableNames};
@@ -110,5 +112,26 @@ impl Start {
     /// When one of them is not a network.
     pub fn allowed_networks(&self) -> Result<Vec<IpNet>, ConfigError> {
         self.environment.list("POSTRIDER_ALLOW_CIDRS")
+    }
+
+    /// When circuits open: after `POSTRIDER_CIRCUIT_FAILURES` failures in a row, default 10, and for
+    /// `POSTRIDER_CIRCUIT_RECOVERY_SECONDS` at first, default 300.
+    ///
+    /// # Errors
+    /// When one of them is not a number, or out of its bounds.
+    pub fn circuit_rules(&self) -> Result<CircuitRules, ConfigError> {
+        let default = CircuitRules::default();
+        let recovery = self.environment.number("POSTRIDER_CIRCUIT_RECOVERY_SECONDS")?;
+        let rules = CircuitRules {
+            failures: self.environment.number("POSTRIDER_CIRCUIT_FAILURES")?.unwrap_or(default.failures),
+            recovery: recovery.map_or(default.recovery, Duration::from_secs),
+        };
+        let variable = |field: &str| match field {
+            "failures" => "POSTRIDER_CIRCUIT_FAILURES".to_owned(),
+            _ => "POSTRIDER_CIRCUIT_RECOVERY_SECONDS".to_owned(),
+        };
+        rules
+            .check()
+            .map_err(|problem| ConfigError::Wrong { name: variable(&problem.field), reason: problem.message })
     }
 }

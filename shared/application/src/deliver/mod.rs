@@ -5,7 +5,10 @@
 //! is not called twice for one attempt. The record is written on the condition that nobody else wrote; only
 //! then does the next message go out, and only then is this one done. A crash in between finds the record and
 //! sends what follows again.
+//!
+//! Before each attempt is the [`gate`]; what does not pass is parked.
 
+mod gate;
 mod open_endpoints;
 
 use std::sync::Arc;
@@ -17,11 +20,14 @@ use futures::stream::FuturesUnordered;
 use postrider_domain::endpoint::MAX_TIMEOUT;
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Event, Outcome, Timestamp, Verdict,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, Event, Outcome, Timestamp, Verdict,
 };
+
+pub use postrider_domain::CircuitRules;
 
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
+use self::gate::{Entry, Gate};
 use crate::endpoints::{ChangeStatus, EndpointError};
 use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
 use crate::ports::queue::{MAX_DELAY, failure, send_all};
@@ -59,9 +65,9 @@ pub enum DeliverError {
     /// The endpoint's stored configuration cannot be used.
     #[error(transparent)]
     Endpoint(#[from] OpenEndpointError),
-    /// The endpoint could not be disabled.
+    /// The endpoint could not be read or disabled.
     #[error(transparent)]
-    Disable(#[from] EndpointError),
+    ChangeEndpoint(#[from] EndpointError),
     /// The delivery kept changing.
     #[error("the delivery {0} kept changing while its attempt was recorded")]
     Contended(DeliveryId),
@@ -72,6 +78,7 @@ pub struct Deliver {
     deliveries: Deliveries,
     endpoints: OpenEndpoints,
     change_status: ChangeStatus,
+    gate: Gate,
     queue: Arc<dyn Queue>,
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
@@ -98,8 +105,16 @@ impl Deliver {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
+        let gate = Gate::new(change_status.breaker(), clock.clone());
         let alone_since = Timestamp::default();
-        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy, alone_since }
+        Self { deliveries, endpoints, change_status, gate, queue, blobs, clock, entropy, alone_since }
+    }
+
+    /// The same worker with other rules for circuits.
+    #[must_use]
+    pub fn circuit_rules(mut self, rules: CircuitRules) -> Self {
+        self.gate.circuit_rules(rules);
+        self
     }
 
     /// The same worker, which knows that all others ended before `since`: what they claimed is free.
@@ -192,10 +207,10 @@ impl Deliver {
         };
         // Also for a delivery that is parked before its first attempt, whose message does not say.
         delivery.max_attempts = open.endpoint.retry.max_attempts;
-        if open.endpoint.status != EndpointStatus::Active {
-            delivery.park(format!("the endpoint is {}", open.endpoint.status));
-            return self.set_aside(delivery).await;
-        }
+        let pass = match self.gate.enter(&open.endpoint).await? {
+            Entry::Passed(pass) => pass,
+            Entry::Parked(why) => return self.park(job, delivery, &open.endpoint, why).await,
+        };
         let data = crate::ports::blobs::load(&*self.blobs, &job.payload).await?;
         let started_at = self.clock.now();
         let attempt_job =
@@ -220,7 +235,9 @@ impl Deliver {
             error: result.error,
         };
         log_attempt(&delivery, &attempt);
-        if let Some(delivery) = self.record(delivery, attempt, verdict).await? {
+        let recorded = self.record(delivery, attempt.clone(), verdict).await?;
+        self.gate.leave(&open.endpoint, pass, &attempt).await;
+        if let Some(delivery) = recorded {
             self.follow_up(job, &delivery, verdict).await?;
         }
         Ok(())
@@ -260,6 +277,24 @@ impl Deliver {
     async fn set_aside(&self, delivery: Delivery) -> Result<(), DeliverError> {
         self.deliveries.save(&delivery).await?;
         Ok(())
+    }
+
+    /// Parks a delivery. What lets parked ones go on may have gone past it before it was: so it looks once more,
+    /// and sends its own message if it could pass.
+    async fn park(
+        &self,
+        job: &Job,
+        mut delivery: Delivery,
+        endpoint: &Endpoint,
+        why: String,
+    ) -> Result<(), DeliverError> {
+        delivery.park(why, self.clock.now());
+        let next_attempt = delivery.attempt_count + 1;
+        self.set_aside(delivery).await?;
+        let Some(version) = self.gate.passes_after_all(endpoint).await? else { return Ok(()) };
+        let mut message = job.message.clone().attempt_at(next_attempt, None).rechecked();
+        message.endpoint_version = version;
+        self.send(job, message, Duration::ZERO).await
     }
 
     async fn follow_up(&self, job: &Job, delivery: &Delivery, verdict: Verdict) -> Result<(), DeliverError> {

@@ -18,7 +18,7 @@ use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, Tenant
 use self::targets::{Range, Target};
 use crate::cache::TimedCache;
 use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError, ReleaseMessage,
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError,
 };
 use crate::ports::queue::failure;
 use crate::ports::{
@@ -118,7 +118,7 @@ impl FanOut {
         for (index, record) in records.iter().enumerate() {
             match EventsMessage::read(&record.body) {
                 Ok(EventsMessage::FanOut(message)) => events.push((index, *message)),
-                Ok(EventsMessage::Release(message)) => releases.push((index, message)),
+                Ok(other) => releases.push((index, other)),
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
@@ -127,9 +127,15 @@ impl FanOut {
         results.filter_map(|(index, result)| failure(&records[index], result)).collect()
     }
 
-    async fn release_all(&self, messages: Vec<(usize, ReleaseMessage)>) -> Vec<Indexed> {
+    async fn release_all(&self, messages: Vec<(usize, EventsMessage)>) -> Vec<Indexed> {
         let released = messages.into_iter().map(|(index, message)| async move {
-            (index, self.release.handle(&message).await.map_err(FanOutError::from))
+            let now = self.clock.now();
+            let result = match &message {
+                EventsMessage::Release(message) => self.release.handle(message, now).await,
+                EventsMessage::Skip(message) => self.release.skip(message, now).await,
+                EventsMessage::FanOut(_) => Ok(()),
+            };
+            (index, result.map_err(FanOutError::from))
         });
         join_all(released).await
     }

@@ -60,7 +60,7 @@ impl FanOut {
                 if found > CHUNK {
                     break;
                 }
-                if !range.contains(subscriber.endpoint) {
+                if !range.contains(subscriber.endpoint) || event.is_about(subscriber.endpoint) {
                     continue;
                 }
                 if let Some(filter) = &subscriber.filter {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postrider_domain::{DeliveryId, EndpointId, TenantId};
+use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{MessageError, WireEvent, write};
@@ -15,6 +15,8 @@ pub enum EventsMessage {
     FanOut(Box<FanOutMessage>),
     /// Let the parked deliveries of an endpoint go on.
     Release(ReleaseMessage),
+    /// Cancel the parked deliveries of an endpoint.
+    Skip(SkipMessage),
 }
 
 /// Match an event with subscriptions and make a delivery for each endpoint.
@@ -75,15 +77,34 @@ pub struct ReleaseMessage {
     v: u32,
     tenant: String,
     endpoint: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Whether its circuit asks for it, and not a person: then what a person keeps stays parked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_circuit: bool,
+    /// Whether only as many go on as there are probes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_probes: bool,
 }
 
-impl ReleaseMessage {
-    /// Release the deliveries of this endpoint, those after `after`.
-    pub fn new(tenant: &TenantId, endpoint: EndpointId, after: Option<DeliveryId>) -> Self {
-        let after = after.map(|id| id.to_string());
-        Self { v: 1, tenant: tenant.to_string(), endpoint: endpoint.to_string(), after }
+/// How far a drain is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Progress {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    /// The number of the drain; none before it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<u64>,
+    /// Whether everything was looked at already, and this is only for what was parked at the same time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last_look: bool,
+}
+
+impl Progress {
+    /// A drain after a delivery.
+    pub fn of(drain: u64, after: Option<DeliveryId>, last_look: bool) -> Self {
+        Self { after: after.map(|id| id.to_string()), drain: Some(drain), last_look }
     }
 
     /// The delivery after which to begin.
@@ -92,6 +113,69 @@ impl ReleaseMessage {
     /// When it is not an id.
     pub fn after(&self) -> Result<Option<DeliveryId>, MessageError> {
         self.after.as_deref().map(str::parse).transpose().map_err(MessageError::new)
+    }
+}
+
+impl ReleaseMessage {
+    /// Release all deliveries of this endpoint, on a person's request.
+    pub fn all(tenant: &TenantId, endpoint: EndpointId) -> Self {
+        let (tenant, endpoint) = (tenant.to_string(), endpoint.to_string());
+        Self { v: 1, tenant, endpoint, progress: Progress::default(), by_circuit: false, as_probes: false }
+    }
+
+    /// Release all deliveries that were parked because of the endpoint's circuit, or a few of them as probes.
+    pub fn of_circuit(tenant: &TenantId, endpoint: EndpointId, as_probes: bool) -> Self {
+        Self { by_circuit: true, as_probes, ..Self::all(tenant, endpoint) }
+    }
+
+    /// The same, further on.
+    #[must_use]
+    pub fn at(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The tenant and its endpoint.
+    ///
+    /// # Errors
+    /// When one is not an id.
+    pub fn read(&self) -> Result<(TenantId, EndpointId), MessageError> {
+        let tenant = self.tenant.parse().map_err(MessageError::new)?;
+        Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
+    }
+}
+
+/// Cancel the parked deliveries of an endpoint that were created until a moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SkipMessage {
+    v: u32,
+    tenant: String,
+    endpoint: String,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Who wants it.
+    pub by: String,
+    until: u64,
+}
+
+impl SkipMessage {
+    /// Cancel the deliveries of this endpoint that were created until `until`, because `by` wants it.
+    pub fn new(tenant: &TenantId, endpoint: EndpointId, by: &str, until: Timestamp) -> Self {
+        let (tenant, endpoint, by) = (tenant.to_string(), endpoint.to_string(), by.to_owned());
+        Self { v: 1, tenant, endpoint, progress: Progress::default(), by, until: until.as_millis() }
+    }
+
+    /// The same, further on.
+    #[must_use]
+    pub fn at(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The latest creation of what is cancelled.
+    pub const fn until(&self) -> Timestamp {
+        Timestamp::from_millis(self.until)
     }
 
     /// The tenant and its endpoint.

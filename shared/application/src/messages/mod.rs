@@ -8,7 +8,7 @@ mod events;
 
 pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
 pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
-pub use events::{EventsMessage, FanOutMessage, ReleaseMessage};
+pub use events::{EventsMessage, FanOutMessage, Progress, ReleaseMessage, SkipMessage};
 
 /// The body of a message cannot be read.
 #[derive(Debug, thiserror::Error)]

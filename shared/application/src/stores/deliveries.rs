@@ -38,6 +38,11 @@ impl Deliveries {
         Self(table)
     }
 
+    /// The table, for what is kept beside the deliveries.
+    pub(crate) fn table(&self) -> Arc<dyn Table> {
+        Arc::clone(&self.0)
+    }
+
     /// Adds a delivery unless it is there.
     ///
     /// # Errors

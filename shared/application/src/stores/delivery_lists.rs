@@ -150,8 +150,8 @@ impl Deliveries {
         Ok(deliveries)
     }
 
-    /// Up to `limit` parked deliveries of an endpoint, the oldest first, beginning after `after`. Fewer than
-    /// that are the last.
+    /// Parked deliveries of an endpoint, the oldest first, beginning after `after`: up to `limit` of them, or fewer
+    /// when many other deliveries of the tenant lie between them.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -161,30 +161,48 @@ impl Deliveries {
         endpoint: EndpointId,
         after: Option<DeliveryId>,
         limit: usize,
-    ) -> Result<Vec<Delivery>, TableError> {
+    ) -> Result<ParkedPage, TableError> {
         let wanted = partition(tenant, endpoint);
         let keys = Expression::new("#open = :pk AND open_at > :after")
             .name("#open", "open")
             .text_value(":pk", open_partition(tenant))
             .text_value(":after", after.map_or_else(|| "dlv_".to_owned(), |id| id.to_string()));
         let mut query = Query { index: Some(IndexName::Open), keys, ..Query::partition(TABLE, "") };
-        let mut parked = Vec::new();
-        loop {
+        let mut deliveries = Vec::new();
+        let mut reached = None;
+        for _ in 0..ROUNDS {
             let page = self.0.query(query.clone()).await?;
-            let own = page.items.iter().filter(|item| text(item, "pk") == wanted);
-            let ids: Result<Vec<_>, TableError> =
-                own.map(|item| id_of(text(item, "pk"), text(item, "sk"))).collect();
-            let mut found: Vec<_> = self.get_many(tenant, ids?).await?.into_values().collect();
-            found.retain(|delivery| delivery.status == DeliveryStatus::Parked);
-            found.sort_by_key(|delivery| delivery.id);
-            parked.extend(found);
+            let id = |item: &Item| id_of(text(item, "pk"), text(item, "sk"));
+            let own = page.items.iter().filter(|item| text(item, "pk") == wanted).map(id);
+            let own: Vec<_> = own.collect::<Result<_, _>>()?;
+            for portion in own.chunks(limit.clamp(1, 100)) {
+                let found = self.get_many(tenant, portion.iter().copied()).await?.into_values();
+                let mut found: Vec<_> = found.filter(|d| d.status == DeliveryStatus::Parked).collect();
+                found.sort_by_key(|delivery| delivery.id);
+                deliveries.extend(found);
+                if deliveries.len() >= limit {
+                    deliveries.truncate(limit);
+                    let next = deliveries.last().map(|delivery| delivery.id);
+                    return Ok(ParkedPage { deliveries, next });
+                }
+            }
+            reached = page.items.last().map(id).transpose()?.or(reached);
             query.start = page.next;
-            if parked.len() >= limit || query.start.is_none() {
-                parked.truncate(limit);
-                return Ok(parked);
+            if query.start.is_none() {
+                return Ok(ParkedPage { deliveries, next: None });
             }
         }
+        Ok(ParkedPage { deliveries, next: reached })
     }
+}
+
+/// Some of an endpoint's parked deliveries.
+#[derive(Debug)]
+pub struct ParkedPage {
+    /// The deliveries, the oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// After which delivery to look for more; `None` when there are none.
+    pub next: Option<DeliveryId>,
 }
 
 /// A row's whole delivery id: its place among the deliveries of several endpoints.

@@ -1,9 +1,11 @@
-//! Deliveries that wait for longer than a queue can hold a message, by the time at which their message is due.
+//! What has to be looked at at its time: deliveries that wait for longer than a queue can hold a message, by the
+//! time at which their message is due, and circuits.
 //!
 //! In the index `due` they are spread over a few partitions, because one takes 1,000 writes a second.
 
-use postrider_domain::{Delivery, DeliveryId, TenantId, Timestamp};
+use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
 
+use super::circuits::{self, EndpointCircuit};
 use super::deliveries::{Deliveries, read_item};
 use super::delivery_item::TABLE;
 use super::item::{invalid, text};
@@ -22,9 +24,9 @@ impl DueShard {
         (0..SHARDS).map(Self)
     }
 
-    /// The one that a delivery is in: ids are random enough for the sum of their characters to be spread.
-    pub(super) fn of(id: DeliveryId) -> Self {
-        Self(id.to_string().bytes().map(u64::from).sum::<u64>() % SHARDS)
+    /// The one of something with this id in it: ids are random enough for the sum of their characters to be spread.
+    pub(super) fn of(name: &str) -> Self {
+        Self(name.bytes().map(u64::from).sum::<u64>() % SHARDS)
     }
 
     /// The value of the index's hash key.
@@ -43,17 +45,19 @@ pub(super) fn moment(place: &str) -> Result<Timestamp, TableError> {
     place.parse().map(Timestamp::from_millis).map_err(|error| invalid(TABLE, error))
 }
 
-/// Some of the deliveries that are due.
+/// Some of what is due.
 #[derive(Debug)]
 pub struct DuePage {
-    /// The deliveries, the one that is due first before the others.
+    /// Deliveries, the one that is due first before the others.
     pub deliveries: Vec<Delivery>,
+    /// Circuits that somebody has to look at.
+    pub circuits: Vec<EndpointCircuit>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Item>,
 }
 
 impl Deliveries {
-    /// Deliveries of a partition that are due until a moment, a page of them.
+    /// What is due until a moment in a partition, a page of it.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -78,13 +82,20 @@ impl Deliveries {
         let page = self.0.query(query).await?;
         let keys: Vec<Key> = page.items.iter().map(key_of).collect();
         let found = if keys.is_empty() { Vec::new() } else { self.0.batch_get(TABLE, keys).await? };
-        let deliveries: Result<Vec<_>, TableError> =
-            found.into_iter().map(|item| read_item(&tenant_of(&item)?, item)).collect();
-        let mut deliveries = deliveries?;
+        let (mut deliveries, mut circuits) = (Vec::new(), Vec::new());
+        for item in found {
+            let tenant = tenant_of(&item)?;
+            if text(&item, "sk") == circuits::SORT_KEY {
+                circuits.push(circuits::read_due(tenant, endpoint_of(&item)?, item)?);
+            } else {
+                deliveries.push(read_item(&tenant, item)?);
+            }
+        }
         // The index follows the table with some delay.
         deliveries.retain(|delivery| delivery.due_at.is_some_and(|at| at <= until));
         deliveries.sort_by_key(|delivery| delivery.due_at);
-        Ok(DuePage { deliveries, next: page.next })
+        circuits.retain(|due| due.circuit.check_at.is_some_and(|at| at <= until));
+        Ok(DuePage { deliveries, circuits, next: page.next })
     }
 }
 
@@ -92,7 +103,13 @@ fn key_of(item: &Item) -> Key {
     Key::new(text(item, "pk"), text(item, "sk"))
 }
 
-/// The tenant in a delivery's key, `T#<tenant>#D#<endpoint>`.
+/// The endpoint in a circuit's key, `T#<tenant>#C#<endpoint>`.
+fn endpoint_of(item: &Item) -> Result<EndpointId, TableError> {
+    let endpoint = text(item, "pk").rsplit('#').next().unwrap_or_default();
+    endpoint.parse().map_err(|error| invalid(TABLE, error))
+}
+
+/// The tenant in a delivery's or a circuit's key, `T#<tenant>#D#<endpoint>`.
 fn tenant_of(item: &Item) -> Result<TenantId, TableError> {
     let tenant = text(item, "pk").split('#').nth(1).unwrap_or_default();
     tenant.parse().map_err(|error| invalid(TABLE, error))

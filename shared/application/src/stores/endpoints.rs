@@ -101,6 +101,11 @@ impl Endpoints {
         Self(table)
     }
 
+    /// The table, for what is kept beside the endpoints.
+    pub(crate) fn table(&self) -> Arc<dyn Table> {
+        Arc::clone(&self.0)
+    }
+
     /// A tenant's endpoint.
     ///
     /// # Errors

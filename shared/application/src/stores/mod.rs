@@ -12,13 +12,17 @@
 //! | ledger | `T#<tenant>#E#<shard>` | `evt_...` | event under an id that was made here |
 //! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline` |
 //! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
+//! | ledger | `T#<tenant>#C#<endpoint>` | `CIRCUIT` | circuit of an endpoint that was in trouble; by the time at which somebody has to look at it in the index `due` |
+//! | ledger | `T#<tenant>#C#<endpoint>` | `DRAIN` | how far the endpoint's parked deliveries have been let go on |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
 
 pub mod api_keys;
+pub mod circuits;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
 pub mod delivery_lists;
+pub mod drains;
 pub mod due;
 pub mod endpoint_item;
 pub mod endpoints;
@@ -30,8 +34,10 @@ pub mod page;
 pub mod tenants;
 
 pub use api_keys::ApiKeys;
+pub use circuits::Circuits;
 pub use dead_letters::DeadLetters;
 pub use deliveries::Deliveries;
+pub use drains::Drains;
 pub use endpoints::Endpoints;
 pub use events::Events;
 pub use page::{PageRequest, Paged};

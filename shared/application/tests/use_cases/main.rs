@@ -3,11 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod circuit_crashes;
+mod circuits;
 mod crashes;
 mod fan_out;
 mod inbox;
 mod ingest;
 mod lists;
+mod outages;
+mod parked;
 mod parking;
 mod retries;
 mod schedule;

@@ -9,7 +9,7 @@ use postrider_application::stores::PageRequest;
 use postrider_application::stores::delivery_lists::DeliveryFilter;
 use postrider_domain::retry::Backoff;
 use postrider_domain::{
-    ChannelKind, Delivery, DeliveryStatus, EndpointId, EndpointStatus, Outcome, RetryPolicy,
+    ChannelKind, CircuitRules, Delivery, DeliveryStatus, EndpointId, EndpointStatus, Outcome, RetryPolicy,
 };
 
 use crate::world::World;
@@ -19,7 +19,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An endpoint whose second attempts are an hour after the first, and deliveries whose first attempt failed.
 async fn waiting(deliveries: usize) -> (World, EndpointId) {
-    let world = World::new();
+    // So many failures at once would open the endpoint's circuit.
+    let world = World::with_rules(CircuitRules { failures: 1_000_000, ..CircuitRules::default() });
     let policy = RetryPolicy { max_attempts: 2, strategy: Backoff::Fixed { delay: HOUR }, jitter: 0.0 };
     let endpoint = world.endpoint_with("*", policy).await;
     world.channel.answer(&vec![Outcome::Retry; deliveries]);

@@ -13,33 +13,42 @@ use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
 use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel, Channels, Clock, Destination, OutgoingMessage, Queue, QueueError,
-    QueueName, QueueRecord,
+    QueueName, QueueRecord, Table,
 };
+use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
 use postrider_application::schedule::Schedule;
-use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::delivery_lists::DeliveryFilter;
+use postrider_application::stores::{
+    Circuits, DeadLetters, Deliveries, Endpoints, Events, PageRequest, Tenants,
+};
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
 use postrider_domain::signature::SigningSecret;
 use postrider_domain::{
-    ChannelKind, Delivery, DeliveryId, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription,
-    TenantId, Timestamp,
+    ChannelKind, Circuit, CircuitRules, Delivery, DeliveryId, DeliveryStatus, EndpointId, FieldProblem,
+    Outcome, RetryPolicy, Subscription, TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
+use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use serde_json::{Value, json};
 
 pub(crate) const WEBHOOK: QueueName = QueueName::Channel(ChannelKind::Webhook);
 pub(crate) const WEBHOOK_DEAD: QueueName = QueueName::ChannelDead(ChannelKind::Webhook);
 
 /// Stands until it is moved.
-pub(crate) struct TestClock(AtomicU64);
+pub(crate) struct TestClock(pub(crate) AtomicU64);
 
 impl TestClock {
     pub(crate) fn forward(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn back(&self, by: Duration) {
+        self.0.fetch_sub(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -62,6 +71,10 @@ pub(crate) struct HeldQueue {
 }
 
 impl HeldQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.lock().unwrap().values().all(VecDeque::is_empty)
+    }
+
     pub(crate) fn take(&self, queue: QueueName) -> Vec<OutgoingMessage> {
         self.messages.lock().unwrap().remove(&queue).unwrap_or_default().into()
     }
@@ -93,11 +106,20 @@ impl Queue for HeldQueue {
 pub(crate) struct TestChannel {
     answers: Mutex<VecDeque<Outcome>>,
     calls: Mutex<Vec<String>>,
+    /// What is answered when nothing else was told.
+    pub(crate) is_broken: AtomicBool,
+    under_way: AtomicU64,
+    most_under_way: AtomicU64,
 }
 
 impl TestChannel {
     pub(crate) fn answer(&self, outcomes: &[Outcome]) {
         self.answers.lock().unwrap().extend(outcomes);
+    }
+
+    /// How many calls there were at the same time, at the most, since it was asked last.
+    pub(crate) fn most_under_way(&self) -> u64 {
+        self.most_under_way.swap(0, Ordering::SeqCst)
     }
 
     /// The ids of the events that the receiver was called with so far.
@@ -130,9 +152,16 @@ impl Channel for Shared {
 impl Destination for Shared {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         self.0.calls.lock().unwrap().push(job.event.id.to_string());
+        let under_way = self.0.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most_under_way.fetch_max(under_way, Ordering::SeqCst);
         // A receiver takes its time, in which others are at work.
-        tokio::task::yield_now().await;
-        let outcome = self.0.answers.lock().unwrap().pop_front().unwrap_or(Outcome::Delivered);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        let otherwise =
+            if self.0.is_broken.load(Ordering::SeqCst) { Outcome::Retry } else { Outcome::Delivered };
+        let outcome = self.0.answers.lock().unwrap().pop_front().unwrap_or(otherwise);
         let error = (outcome != Outcome::Delivered).then(|| "told to fail".to_owned());
         AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after: None }
     }
@@ -157,13 +186,45 @@ pub(crate) struct World {
     pub(crate) endpoints: Endpoints,
     pub(crate) tenants: Tenants,
     pub(crate) schedule: Schedule,
+    pub(crate) lookup: Lookup,
+    /// Which calls of the use cases to table and queue fail.
+    pub(crate) plan: Arc<FaultPlan>,
+    /// The table, without faults.
+    pub(crate) table: Arc<dyn Table>,
+    secrets: Secrets,
+    rules: CircuitRules,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_rules(CircuitRules::default())
+    }
+
+    /// A worker over this table, which knows nothing yet.
+    pub(crate) fn worker(&self, table: Arc<dyn Table>) -> Deliver {
+        let queue = Arc::new(FaultyQueue::new(self.queue.clone(), self.plan.clone()));
+        let endpoints = Endpoints::new(table.clone());
+        let status = ChangeStatus::new(endpoints.clone(), queue.clone(), self.clock.clone());
+        let channel: Arc<dyn Channel> = Arc::new(Shared(self.channel.clone()));
+        let open = OpenEndpoints::new(endpoints, self.secrets.clone(), channel, self.clock.clone());
+        let (blobs, entropy) = (Arc::new(MemoryBlobs::default()), Arc::new(SystemEntropy));
+        let deliveries = Deliveries::new(table);
+        Deliver::new(deliveries, open, status, queue, blobs, self.clock.clone(), entropy)
+            .circuit_rules(self.rules)
+    }
+
+    /// A table that fails by the plan.
+    pub(crate) fn faulty_table(&self) -> Arc<dyn Table> {
+        Arc::new(FaultyTable::new(self.table.clone(), self.plan.clone()))
+    }
+
+    pub(crate) fn with_rules(rules: CircuitRules) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(1_770_000_000_000)));
-        let (queue, channel) = (Arc::new(HeldQueue::default()), Arc::new(TestChannel::default()));
-        let table = Arc::new(EmbeddedTable::in_memory().unwrap());
+        let (held, channel) = (Arc::new(HeldQueue::default()), Arc::new(TestChannel::default()));
+        let plan = Arc::new(FaultPlan::default());
+        let queue = Arc::new(FaultyQueue::new(held.clone(), plan.clone()));
+        let sound: Arc<dyn Table> = Arc::new(EmbeddedTable::in_memory().unwrap());
+        let table = Arc::new(FaultyTable::new(sound.clone(), plan.clone()));
         let blobs = Arc::new(MemoryBlobs::default());
         let entropy = Arc::new(SystemEntropy);
         let endpoints = Endpoints::new(table.clone());
@@ -198,15 +259,17 @@ impl World {
                 open,
                 status.clone(),
                 queue.clone(),
-                blobs,
+                blobs.clone(),
                 clock.clone(),
                 entropy.clone(),
-            ),
+            )
+            .circuit_rules(rules),
+            lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
             record: RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()),
             manage: ManageEndpoints::new(
                 endpoints.clone(),
                 Channels::new(vec![shared]),
-                secrets,
+                secrets.clone(),
                 clock.clone(),
                 entropy,
             ),
@@ -226,8 +289,12 @@ impl World {
             endpoints,
             tenants,
             clock,
-            queue,
+            queue: held,
             channel,
+            plan,
+            table: sound,
+            secrets,
+            rules,
         }
     }
 
@@ -314,6 +381,45 @@ impl World {
             }
         }
         panic!("the queues never became empty");
+    }
+
+    /// Lets time pass for so many minutes: each minute the schedule runs, and what is due is dealt with.
+    pub(crate) async fn live(&self, minutes: u64) {
+        for _ in 0..minutes {
+            self.schedule.run(Duration::from_secs(60)).await.unwrap();
+            self.settle().await;
+            self.clock.forward(Duration::from_secs(60));
+        }
+    }
+
+    /// How many of the deliveries of an endpoint have a status.
+    pub(crate) async fn count(&self, endpoint: EndpointId, status: DeliveryStatus) -> usize {
+        let filter = DeliveryFilter { status: Some(status), ..DeliveryFilter::default() };
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = PageRequest { limit: 100, after };
+            let list = self.deliveries.list(&self.tenant, &[endpoint], &filter, page).await.unwrap();
+            count += list.items.len();
+            after = list.next;
+            if after.is_none() {
+                return count;
+            }
+        }
+    }
+
+    /// The circuit of an endpoint.
+    pub(crate) async fn circuit(&self, endpoint: EndpointId) -> Circuit {
+        Circuits::new(self.table.clone()).get(&self.tenant, endpoint, true).await.unwrap()
+    }
+
+    /// Publishes events named `e000` and so on, a millisecond apart, and makes their deliveries.
+    pub(crate) async fn publish_many(&self, names: std::ops::Range<usize>) {
+        for number in names {
+            self.clock.forward(Duration::from_millis(1));
+            self.publish(Some(&format!("e{number:03}")), "{}").await.unwrap();
+        }
+        let messages = self.queue.take(QueueName::Events);
+        assert_eq!(self.deal(QueueName::Events, &messages, 1).await, 0);
     }
 
     pub(crate) async fn delivery(&self, accepted: &Accepted, endpoint: EndpointId) -> Delivery {

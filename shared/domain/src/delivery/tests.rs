@@ -88,7 +88,7 @@ fn a_parked_delivery_resumes_with_the_budget_it_had() {
     delivery
         .record(attempt(1, Outcome::Retry), Verdict::Retry { at: Timestamp::from_millis(9_000) })
         .unwrap();
-    delivery.park("the endpoint is paused");
+    delivery.park("the endpoint is paused", Timestamp::from_millis(7));
     assert_eq!(delivery.status, DeliveryStatus::Parked);
     delivery.resume(Timestamp::from_millis(99_000));
     assert_eq!((delivery.status, delivery.spent()), (DeliveryStatus::Retrying, 1));

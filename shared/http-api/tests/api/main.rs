@@ -6,6 +6,7 @@
 mod call;
 mod dead_letters;
 mod deliveries;
+mod endpoint_health;
 mod endpoints;
 mod events;
 mod events_batch;

@@ -32,6 +32,8 @@ pub(super) struct DeliveryItem {
     max_attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parked_at: Option<u64>,
     created_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivered_at: Option<u64>,
@@ -105,6 +107,7 @@ impl DeliveryItem {
             spent_before: delivery.spent_before,
             max_attempts: delivery.max_attempts,
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::as_millis),
+            parked_at: delivery.parked_at.map(Timestamp::as_millis),
             created_at: delivery.created_at.as_millis(),
             delivered_at: delivery.delivered_at.map(Timestamp::as_millis),
             attempts: attempts::write(&delivery.event_id, &delivery.attempts)?,
@@ -113,7 +116,7 @@ impl DeliveryItem {
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
             open: open.then(|| open_partition(&delivery.tenant)),
             open_at: open.then(|| delivery.id.to_string()),
-            due: delivery.due_at.map(|_| DueShard::of(delivery.id).partition()),
+            due: delivery.due_at.map(|_| DueShard::of(&delivery.id.to_string()).partition()),
             due_at: delivery.due_at.map(due::place),
             version: delivery.version,
             expires_at: delivery.created_at.after(RETENTION).as_seconds(),
@@ -135,6 +138,7 @@ impl DeliveryItem {
             max_attempts: self.max_attempts,
             next_attempt_at: self.next_attempt_at.map(Timestamp::from_millis),
             due_at: self.due_at.as_deref().map(due::moment).transpose()?,
+            parked_at: self.parked_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             delivered_at: self.delivered_at.map(Timestamp::from_millis),
             attempts,

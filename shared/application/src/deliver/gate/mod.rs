@@ -1,0 +1,61 @@
+//! What a delivery passes before an attempt, in this order: its endpoint is active, and its endpoint's circuit lets
+//! it through. What does not pass is parked, and was no attempt.
+
+mod circuit;
+
+use std::sync::Arc;
+
+use postrider_domain::circuit::{CircuitRules, Pass};
+use postrider_domain::{Attempt, Endpoint, EndpointStatus};
+
+use self::circuit::CircuitGate;
+use crate::endpoints::{Breaker, EndpointError};
+use crate::ports::{Clock, TableError};
+
+/// Whether an attempt may be made.
+pub(super) enum Entry {
+    /// It may. What it came to is told to [`Gate::leave`].
+    Passed(Pass),
+    /// Its delivery is parked, for this reason.
+    Parked(String),
+}
+
+/// The gate of a worker.
+pub(super) struct Gate {
+    breaker: Breaker,
+    circuit: CircuitGate,
+}
+
+impl Gate {
+    pub(super) fn new(breaker: Breaker, clock: Arc<dyn Clock>) -> Self {
+        Self { circuit: CircuitGate::new(breaker.clone(), clock), breaker }
+    }
+
+    /// The same gate with other rules for circuits.
+    pub(super) fn circuit_rules(&mut self, rules: CircuitRules) {
+        self.circuit.rules = rules;
+    }
+
+    /// Asks for an attempt.
+    pub(super) async fn enter(&self, endpoint: &Endpoint) -> Result<Entry, TableError> {
+        if endpoint.status != EndpointStatus::Active {
+            return Ok(Entry::Parked(format!("the endpoint is {}", endpoint.status)));
+        }
+        self.circuit.enter(endpoint).await
+    }
+
+    /// Tells what the attempt came to. What cannot be done about it now is made up for later, so there is no error.
+    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) {
+        self.circuit.leave(endpoint, pass, attempt).await;
+    }
+
+    /// The version of an endpoint that would let a delivery pass, which was just parked for it: whatever was
+    /// released meanwhile went past it.
+    pub(super) async fn passes_after_all(&self, endpoint: &Endpoint) -> Result<Option<u64>, EndpointError> {
+        let Some(now) = self.breaker.endpoint(&endpoint.tenant, endpoint.id).await? else {
+            return Ok(None);
+        };
+        let passes = now.status == EndpointStatus::Active && self.circuit.would_admit(endpoint).await?;
+        Ok(passes.then_some(now.version))
+    }
+}

@@ -1,0 +1,110 @@
+//! What becomes of the deliveries that are parked for an endpoint: a person may let them go on, skip them, or keep
+//! them for later.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use postrider_domain::{EndpointId, EndpointStatus, TenantId};
+
+use super::{ChangeStatus, EndpointError};
+use crate::messages::{EventsMessage, ReleaseMessage, SkipMessage};
+use crate::ports::queue::send_all;
+use crate::ports::{OutgoingMessage, QueueName};
+use crate::stores::drains::{Drain, DrainState};
+
+/// What to do with parked deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ParkedChoice {
+    /// They go on, the oldest first.
+    #[default]
+    Drain,
+    /// They are cancelled.
+    Skip,
+    /// They stay parked until somebody says otherwise.
+    Keep,
+}
+
+/// The text names no choice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("what becomes of parked deliveries is drain, skip or keep")]
+pub struct UnknownChoice;
+
+impl ParkedChoice {
+    /// The choice as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Skip => "skip",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+impl fmt::Display for ParkedChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ParkedChoice {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let choices = [Self::Drain, Self::Skip, Self::Keep];
+        choices.into_iter().find(|choice| choice.as_str() == text).ok_or(UnknownChoice)
+    }
+}
+
+impl ChangeStatus {
+    /// Does something with the parked deliveries of an endpoint, whose status stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such endpoint, it would only park them again, or a store fails.
+    pub async fn decide_parked(
+        &self,
+        tenant: &TenantId,
+        id: EndpointId,
+        choice: ParkedChoice,
+        by: &str,
+    ) -> Result<(), EndpointError> {
+        let record = self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
+        if choice == ParkedChoice::Drain && record.endpoint.status != EndpointStatus::Active {
+            return Err(EndpointError::NotActive(id, record.endpoint.status));
+        }
+        if choice == ParkedChoice::Keep {
+            self.keep_parked(tenant, id).await?;
+        }
+        self.treat_parked(tenant, id, choice, by).await
+    }
+
+    /// What is parked now is not released when a circuit closes.
+    pub(super) async fn keep_parked(&self, tenant: &TenantId, id: EndpointId) -> Result<(), EndpointError> {
+        self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
+        let now = self.clock.now();
+        let keep = |drain: &mut Drain| {
+            drain.begin(DrainState::Idle, now);
+            (drain.started_at, drain.kept_at) = (None, Some(now));
+            true
+        };
+        self.drains.change(tenant, id, now, keep).await?;
+        Ok(())
+    }
+
+    pub(super) async fn treat_parked(
+        &self,
+        tenant: &TenantId,
+        id: EndpointId,
+        choice: ParkedChoice,
+        by: &str,
+    ) -> Result<(), EndpointError> {
+        let message = match choice {
+            ParkedChoice::Keep => return Ok(()),
+            ParkedChoice::Drain => EventsMessage::Release(ReleaseMessage::all(tenant, id)),
+            ParkedChoice::Skip => EventsMessage::Skip(SkipMessage::new(tenant, id, by, self.clock.now())),
+        };
+        let message =
+            OutgoingMessage { body: message.write(), delay: Duration::ZERO, group: tenant.to_string() };
+        Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
+    }
+}

@@ -1,0 +1,65 @@
+//! How fast parked deliveries go on: no faster than the endpoint takes deliveries at other times.
+
+use std::time::Duration;
+
+use postrider_domain::Endpoint;
+
+use crate::ports::queue::MAX_DELAY;
+
+/// How many deliveries one message releases at the most before it hands on to the next.
+const CHUNK: u32 = 100;
+
+/// How many deliveries of an endpoint go on in a second.
+const fn release_rate(_: &Endpoint) -> u32 {
+    100
+}
+
+/// How the deliveries of a portion are spread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    per_second: u32,
+}
+
+impl Pace {
+    pub(super) fn of(endpoint: &Endpoint) -> Self {
+        Self { per_second: release_rate(endpoint).max(1) }
+    }
+
+    /// How many deliveries a portion has: what goes on within the longest delay of a message, at the most.
+    pub(super) fn portion(self) -> usize {
+        let fit = u64::from(self.per_second) * MAX_DELAY.as_secs();
+        u64::from(CHUNK).min(fit) as usize
+    }
+
+    /// For how long the message of a delivery of a portion is delayed. SQS counts whole seconds.
+    pub(super) fn delay(self, place: usize) -> Duration {
+        Duration::from_secs(place as u64 / u64::from(self.per_second))
+    }
+
+    /// How long a portion of so many takes.
+    pub(super) fn duration(self, deliveries: usize) -> Duration {
+        Duration::from_secs((deliveries as u64).div_ceil(u64::from(self.per_second)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_has_more_than_the_rate() {
+        for per_second in [1, 3, 7, 100, 1000] {
+            let pace = Pace { per_second };
+            let portion = pace.portion();
+            let mut seconds = std::collections::BTreeMap::<u64, u32>::new();
+            for round in 0..5 {
+                let begin = pace.duration(portion).as_secs() * round;
+                for place in 0..portion {
+                    *seconds.entry(begin + pace.delay(place).as_secs()).or_default() += 1;
+                }
+            }
+            assert!(seconds.values().all(|count| *count <= per_second), "{per_second}: {seconds:?}");
+            assert!(pace.delay(portion) <= MAX_DELAY);
+        }
+    }
+}
