@@ -89,6 +89,7 @@ impl Client {
             let subscriptions = json!([{ "event_type": "bench.event" }]);
             let endpoint = json!({
                 "name": "bench", "channel": "webhook", "config": config, "subscriptions": subscriptions,
+                "rate_limit": { "per_second": 100_000, "burst": 100_000 },
             });
             platform("/v1/endpoints", endpoint).await;
         }

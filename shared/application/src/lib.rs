@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod messages;
 pub mod ports;
 pub mod query;
+pub mod rates;
 pub mod record_dead_letter;
 pub mod redeliver;
 pub mod release;

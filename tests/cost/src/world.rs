@@ -15,7 +15,7 @@ use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::event::Audience;
-use postrider_domain::{ChannelKind, Delivery, DeliveryId, EndpointId, Subscription, TenantId};
+use postrider_domain::{ChannelKind, Delivery, DeliveryId, EndpointId, RateLimit, Subscription, TenantId};
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use postrider_testkit::metering::{Meter, MeteredBlobs, MeteredQueue, MeteredTable};
@@ -141,6 +141,7 @@ impl World {
                 name: Some("orders".to_owned()),
                 config: Some(json!({ "url": url })),
                 subscriptions: Some(vec![subscription]),
+                rate_limit: Some(RateLimit { per_second: 100_000.0, burst: 100_000 }),
                 ..Changes::default()
             };
             let new = NewEndpoint { channel: ChannelKind::Webhook, fields };

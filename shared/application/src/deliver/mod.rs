@@ -6,6 +6,7 @@
 //! then does the next message go out, and only then is this one done. A crash in between finds the record and
 //! sends what follows again.
 
+mod gate;
 mod open_endpoints;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::ports::{
     AttemptJob, BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord,
     TableError,
 };
+use crate::rates::{RateError, Rates};
 use crate::stores::Deliveries;
 use crate::stores::deliveries::Saved;
 
@@ -60,6 +62,9 @@ pub enum DeliverError {
     /// The endpoint could not be disabled.
     #[error(transparent)]
     Disable(#[from] EndpointError),
+    /// The endpoint's rate limit cannot be asked for a turn.
+    #[error(transparent)]
+    Rate(#[from] RateError),
     /// The delivery kept changing.
     #[error("the delivery {0} kept changing while its attempt was recorded")]
     Contended(DeliveryId),
@@ -74,6 +79,7 @@ pub struct Deliver {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    rates: Rates,
     alone_since: Timestamp,
 }
 
@@ -97,7 +103,8 @@ impl Deliver {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let alone_since = Timestamp::default();
-        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy, alone_since }
+        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock));
+        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy, rates, alone_since }
     }
 
     /// The same worker, which knows that all others ended before `since`: what they claimed is free.
@@ -126,8 +133,13 @@ impl Deliver {
         let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
         let job = Job { message: *message, event, payload, delivery_id };
         let now = self.clock.now();
-        if let Some(at) = job.message.not_before().filter(|at| *at > now) {
+        if let Some(at) = job.message.not_before().filter(|at| *at > now)
+            && self.keeps_slot(&job).await?
+        {
             return self.send(&job, job.message.clone(), at.since(now)).await;
+        }
+        if !self.has_turn(&job, record.receive_count).await? {
+            return Ok(());
         }
         match self.admit(&job, record.receive_count).await? {
             Some(delivery) => self.attempt(&job, delivery).await,
@@ -138,7 +150,8 @@ impl Deliver {
     /// The delivery, if this message's attempt is still to be made, claimed unless nobody else can know of it.
     async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
         let message = &job.message;
-        if message.attempt == 1 && receive_count == 1 && !message.recheck {
+        let is_new = message.attempt == 1 && receive_count == 1 && !message.recheck;
+        if is_new && !message.returned {
             // What fan-out created follows from its message.
             let (endpoint, created_at) = (job.delivery_id.endpoint(), message.created_at());
             return Ok(Some(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at)));
@@ -167,6 +180,10 @@ impl Deliver {
                 let wait = claimed_at.after(CLAIM).since(now);
                 self.send(job, message.clone().rechecked(), wait).await?;
                 return Ok(None);
+            }
+            if is_new {
+                // The message of which it is a copy may have come again; seldom at the same time.
+                return Ok(Some(delivery));
             }
             if message.renew {
                 delivery.restart(now);

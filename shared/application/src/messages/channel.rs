@@ -35,6 +35,12 @@ pub struct DeliverMessage {
     pub renew: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before: Option<u64>,
+    /// Whether it was sent again without an attempt, because it has to wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub returned: bool,
+    /// The interval of the rate limit, in nanoseconds, under which `not_before` is a slot of the waiting list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot_interval: Option<u64>,
     created_at: u64,
     /// The event.
     pub event: WireEvent,
@@ -58,6 +64,8 @@ impl DeliverMessage {
             recheck: false,
             renew: false,
             not_before: None,
+            returned: false,
+            slot_interval: None,
             created_at: created_at.as_millis(),
             event,
         }
@@ -69,7 +77,21 @@ impl DeliverMessage {
         self.attempt = number;
         self.not_before = at.map(Timestamp::as_millis);
         self.renew = false;
+        (self.returned, self.slot_interval) = (false, None);
         self
+    }
+
+    /// The same attempt, at a slot of a waiting list under a rate limit of this interval in nanoseconds.
+    #[must_use]
+    pub fn at_slot(mut self, slot: Timestamp, interval: u64) -> Self {
+        self.not_before = Some(slot.as_millis());
+        (self.returned, self.slot_interval) = (true, Some(interval));
+        self
+    }
+
+    /// The interval of the rate limit under which it has a slot; `None` when it was on no waiting list.
+    pub const fn slot_interval(&self) -> Option<u64> {
+        self.slot_interval
     }
 
     /// The same message, on somebody's request.

@@ -13,8 +13,10 @@
 //! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline` |
 //! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
+//! | ledger | `T#<tenant>#R#<endpoint>` | `RATE` | bucket of an endpoint's rate limit; without the endpoint, of the tenant's publishing |
 
 pub mod api_keys;
+pub mod buckets;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
@@ -30,6 +32,7 @@ pub mod page;
 pub mod tenants;
 
 pub use api_keys::ApiKeys;
+pub use buckets::Buckets;
 pub use dead_letters::DeadLetters;
 pub use deliveries::Deliveries;
 pub use endpoints::Endpoints;

@@ -5,10 +5,12 @@
 
 mod crashes;
 mod fan_out;
+mod fleet;
 mod inbox;
 mod ingest;
 mod lists;
 mod parking;
+mod rates;
 mod retries;
 mod schedule;
 mod world;

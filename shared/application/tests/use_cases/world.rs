@@ -25,8 +25,8 @@ use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
 use postrider_domain::signature::SigningSecret;
 use postrider_domain::{
-    ChannelKind, Delivery, DeliveryId, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription,
-    TenantId, Timestamp,
+    ChannelKind, Delivery, DeliveryId, EndpointId, FieldProblem, Outcome, RateLimit, RetryPolicy,
+    Subscription, TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use serde_json::{Value, json};
@@ -242,6 +242,7 @@ impl World {
             config: Some(json!({})),
             subscriptions: Some(vec![subscription]),
             retry: Some(retry),
+            rate_limit: Some(RateLimit { per_second: 100_000.0, burst: 100_000 }),
             ..Changes::default()
         };
         let new = NewEndpoint { channel: ChannelKind::Webhook, fields };

@@ -9,6 +9,7 @@ mod findings;
 pub(crate) mod key;
 mod number;
 pub(crate) mod publish;
+pub(crate) mod rate_limit;
 pub(crate) mod retry;
 pub(crate) mod tenant;
 

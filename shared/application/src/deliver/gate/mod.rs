@@ -1,0 +1,3 @@
+//! What a delivery has to pass before it is attempted.
+
+mod rate;
