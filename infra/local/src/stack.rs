@@ -12,6 +12,7 @@ use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
+use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
@@ -159,9 +160,13 @@ impl Stack {
             clock.clone(),
             entropy.clone(),
         );
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
         let services = Services {
-            ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
+            ingest: IngestServices {
+                authenticator: authenticator.clone(),
+                ingest: ingest.clone().limited(limits),
+            },
             query: QueryServices {
                 authenticator: authenticator.clone(),
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),

@@ -7,6 +7,7 @@
 //! recognises deliveries that exist.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -14,9 +15,12 @@ use postrider_domain::event::{Audience, MAX_DATA_BYTES};
 use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, TenantId, Timestamp};
 
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
+use crate::ports::queue::MAX_DELAY;
 use crate::ports::{
     BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
 };
+use crate::publish_limits::PublishLimits;
+use crate::rates::{RateError, Turn};
 use crate::stores::events::{Stored, StoredEvent};
 use crate::stores::{Endpoints, Events};
 
@@ -69,6 +73,15 @@ pub enum IngestError {
     /// There is another event with this id.
     #[error("there is an event {0} with other content; an event id stands for one event for good")]
     Conflict(EventId),
+    /// The tenant publishes more than it may.
+    #[error("the tenant publishes more than its limit allows; publish again in {} s", retry_after.as_secs())]
+    RateLimited {
+        /// In how many seconds there may be room, at least one.
+        retry_after: Duration,
+    },
+    /// The tenant's limit cannot be asked; publishing again is safe.
+    #[error(transparent)]
+    Rate(Arc<RateError>),
     /// The ledger failed; publishing again is safe under an id of the publisher's.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -89,6 +102,8 @@ pub struct Ingest {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    limits: Option<Arc<PublishLimits>>,
+    patience: Duration,
 }
 
 impl Ingest {
@@ -101,7 +116,21 @@ impl Ingest {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { events, endpoints, queue, blobs, clock, entropy }
+        let (limits, patience) = (None, Duration::ZERO);
+        Self { events, endpoints, queue, blobs, clock, entropy, limits, patience }
+    }
+
+    /// The same way in, with limits for each tenant.
+    #[must_use]
+    pub fn limited(self, limits: Arc<PublishLimits>) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// The same way in for publishers who are not there to be told to wait: what is beyond a tenant's limit is
+    /// accepted and matched later, within the time that a queue can hold a message.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: MAX_DELAY, ..self }
     }
 
     /// Accepts one event. When this answers, nothing can lose it any more.
@@ -119,13 +148,21 @@ impl Ingest {
         tenant: &TenantId,
         publications: Vec<Publication>,
     ) -> Vec<Result<Accepted, IngestError>> {
-        let prepared =
-            join_all(publications.into_iter().map(|publication| self.prepare(tenant, publication)));
+        let turns = match self.turns(tenant, publications.len()).await {
+            Ok(turns) => turns,
+            Err(error) => return fail_all(error, publications.len()),
+        };
+        let prepared = publications.into_iter().zip(turns).map(|(publication, turn)| async move {
+            let later = turn?;
+            let prepared = self.prepare(tenant, publication).await?;
+            Ok(Prepared { later, ..prepared })
+        });
+        let prepared = join_all(prepared);
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, prepared) in prepared.await.into_iter().enumerate() {
             match prepared {
-                Ok(Prepared { stored, generated: true }) => generated.push((index, stored)),
-                Ok(Prepared { stored, generated: false }) => named.push((index, stored)),
+                Ok(Prepared { stored, generated: true, later }) => generated.push((index, stored, later)),
+                Ok(Prepared { stored, generated: false, later }) => named.push((index, stored, later)),
                 Err(error) => results.push((index, Err(error))),
             }
         }
@@ -134,6 +171,25 @@ impl Ingest {
         results.extend(named);
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// From when on each of so many events may be matched, or why it is not accepted.
+    async fn turns(
+        &self,
+        tenant: &TenantId,
+        count: usize,
+    ) -> Result<Vec<Result<Timestamp, IngestError>>, RateError> {
+        let now = self.clock.now();
+        let Some(limits) = &self.limits else { return Ok((0..count).map(|_| Ok(now)).collect()) };
+        let turns = limits.ask(tenant, count, self.patience).await?.into_iter();
+        let turns = turns.map(|turn| match turn {
+            Turn::Token(at) => Ok(at),
+            Turn::Later(at) => {
+                let seconds = at.since(now).as_millis().div_ceil(1_000) as u64;
+                Err(IngestError::RateLimited { retry_after: Duration::from_secs(seconds.max(1)) })
+            }
+        });
+        Ok(turns.collect())
     }
 
     /// Checks an event and puts large data where it belongs.
@@ -171,7 +227,7 @@ impl Ingest {
             self.blobs.put(&key, publication.data).await?;
             Payload::Stored { key, size: size as u64 }
         };
-        Ok(Prepared { stored: StoredEvent { event, payload, digest }, generated })
+        Ok(Prepared { stored: StoredEvent { event, payload, digest }, generated, later: now })
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
@@ -188,34 +244,39 @@ impl Ingest {
         if problems.is_empty() { Ok(()) } else { Err(IngestError::Invalid(problems)) }
     }
 
-    async fn accept_generated(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
-        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_new(stored)));
-        let messages = events.iter().map(|(_, stored)| message(stored, false)).collect();
+    async fn accept_generated(&self, events: Vec<(usize, StoredEvent, Timestamp)>) -> Vec<Indexed> {
+        let now = self.clock.now();
+        let puts = join_all(events.iter().map(|(_, stored, _)| self.events.put_new(stored)));
+        let messages =
+            events.iter().map(|(_, stored, later)| message(stored, false, later.since(now))).collect();
         let (stored, sent) = futures::join!(puts, self.send(messages));
         let outcomes = stored.into_iter().zip(sent);
-        let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
+        let accepted = events.into_iter().zip(outcomes).map(|((index, event, _), (stored, sent))| {
             let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
             (index, accepted.map(|()| accept(&event, false)))
         });
         accepted.collect()
     }
 
-    async fn accept_named(&self, events: Vec<(usize, StoredEvent)>) -> Vec<Indexed> {
-        let puts = join_all(events.iter().map(|(_, stored)| self.events.put_if_absent(stored))).await;
+    async fn accept_named(&self, events: Vec<(usize, StoredEvent, Timestamp)>) -> Vec<Indexed> {
+        let now = self.clock.now();
+        let puts = join_all(events.iter().map(|(_, stored, _)| self.events.put_if_absent(stored))).await;
         let (mut results, mut stored) = (Vec::new(), Vec::new());
-        for ((index, event), put) in events.into_iter().zip(puts) {
+        for ((index, event, later), put) in events.into_iter().zip(puts) {
             match put {
-                Ok(Stored::New) => stored.push((index, event, false)),
+                Ok(Stored::New) => stored.push((index, event, later, false)),
                 Ok(Stored::Existing(first)) if first.digest == event.digest => {
-                    stored.push((index, *first, true))
+                    stored.push((index, *first, later, true))
                 }
                 Ok(Stored::Existing(_)) => results.push((index, Err(IngestError::Conflict(event.event.id)))),
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let messages = stored.iter().map(|(_, event, repeated)| message(event, *repeated)).collect();
+        let messages = stored.iter();
+        let messages =
+            messages.map(|(_, event, later, repeated)| message(event, *repeated, later.since(now))).collect();
         let sent = self.send(messages).await;
-        results.extend(stored.into_iter().zip(sent).map(|((index, event, repeated), sent)| {
+        results.extend(stored.into_iter().zip(sent).map(|((index, event, _, repeated), sent)| {
             (index, sent.map(|()| accept(&event, repeated)).map_err(IngestError::from))
         }));
         results
@@ -231,22 +292,26 @@ type Indexed = (usize, Result<Accepted, IngestError>);
 struct Prepared {
     stored: StoredEvent,
     generated: bool,
+    /// From when on it may be matched.
+    later: Timestamp,
+}
+
+/// The failure of something that all of so many events need.
+fn fail_all(error: RateError, count: usize) -> Vec<Result<Accepted, IngestError>> {
+    let error = Arc::new(error);
+    (0..count).map(|_| Err(IngestError::Rate(Arc::clone(&error)))).collect()
 }
 
 fn accept(stored: &StoredEvent, duplicate: bool) -> Accepted {
     Accepted { event_id: stored.event.id.clone(), duplicate, accepted_at: stored.event.accepted_at }
 }
 
-fn message(stored: &StoredEvent, repeated: bool) -> OutgoingMessage {
+fn message(stored: &StoredEvent, repeated: bool, delay: Duration) -> OutgoingMessage {
     let tenant = &stored.event.tenant;
     // The data was checked to be JSON when it came in.
     let body = WireEvent::new(&stored.event, &stored.payload).map(|wire| {
         let message = FanOutMessage::new(tenant, wire);
         EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message })).write()
     });
-    OutgoingMessage {
-        body: body.unwrap_or_default(),
-        delay: std::time::Duration::ZERO,
-        group: tenant.to_string(),
-    }
+    OutgoingMessage { body: body.unwrap_or_default(), delay: delay.min(MAX_DELAY), group: tenant.to_string() }
 }

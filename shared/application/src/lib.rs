@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod ingest;
 pub mod messages;
 pub mod ports;
+pub mod publish_limits;
 pub mod query;
 pub mod rates;
 pub mod record_dead_letter;

@@ -98,8 +98,9 @@ pub struct Demand {
     pub waited: usize,
     /// How many tokens those want who come for the first time.
     pub fresh: usize,
-    /// Whether those who get none wait.
-    pub waits: bool,
+    /// How far ahead tokens may be taken by those who do not come back if they get none. `None` for those who are
+    /// put on the waiting list then.
+    pub horizon: Option<Duration>,
 }
 
 /// What a bucket gives.
@@ -148,12 +149,13 @@ impl Bucket {
         let (moment, interval) = (nanos(now), limit.interval());
         self.adopt(moment, interval, limit.burst);
         self.spent_until = self.spent_until.max(moment).saturating_add(limit.span(demand.unpaid));
-        let patience = if demand.waits { limit.patience() } else { Duration::ZERO };
-        let soon = moment.saturating_add(patience.as_nanos() as u64);
-        let waited = (0..demand.waited).map(|_| self.turn(limit, moment, soon, demand.waits)).collect();
+        let waits = demand.horizon.is_none();
+        let horizon = demand.horizon.unwrap_or_else(|| limit.patience());
+        let soon = moment.saturating_add(horizon.as_nanos() as u64);
+        let waited = (0..demand.waited).map(|_| self.turn(limit, moment, soon, waits)).collect();
         let has_list = self.booked_until > moment;
-        let soon = if has_list && demand.waits { 0 } else { soon };
-        let fresh = (0..demand.fresh).map(|_| self.turn(limit, moment, soon, demand.waits)).collect();
+        let soon = if has_list && waits { 0 } else { soon };
+        let fresh = (0..demand.fresh).map(|_| self.turn(limit, moment, soon, waits)).collect();
         let credit = if has_list { 0.0 } else { self.level(limit, now).clamp(0.0, limit.unasked()) };
         Supply { waited, fresh, credit }
     }

@@ -30,7 +30,7 @@ const PATHS: [(&str, &str); 22] = [
     ("/v1/keys", "GET, POST"),
     ("/v1/keys/{id}", "DELETE"),
     ("/v1/tenants", "GET, POST"),
-    ("/v1/tenants/{id}", "GET"),
+    ("/v1/tenants/{id}", "GET, PATCH"),
 ];
 
 /// Answers a request that no route takes.

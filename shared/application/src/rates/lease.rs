@@ -36,7 +36,7 @@ struct State {
     /// Turns for those who are here, with the moment at which they were given.
     fresh: VecDeque<(Timestamp, Turn)>,
     waited: VecDeque<(Timestamp, Turn)>,
-    /// Before this moment nobody who wants a token at once gets one.
+    /// Before this moment nobody gets a token at once.
     empty_until: Timestamp,
 }
 
@@ -72,15 +72,22 @@ impl Lease {
         let mut turns = Vec::with_capacity(count);
         let now = clock.now();
         state.gather(&mut turns, count, limit, now, has_waited);
-        if turns.len() < count && manner == Manner::AtOnce && now < state.empty_until {
+        if turns.len() < count && manner == Manner::Within(Duration::ZERO) && now < state.empty_until {
             turns.resize(count, Turn::Later(state.empty_until));
         }
         while turns.len() < count {
-            let demand = Demand {
-                unpaid: state.allowance(limit, now).unpaid(now),
-                waited: self.waited.load(Ordering::SeqCst),
-                fresh: self.fresh.load(Ordering::SeqCst),
-                waits: manner != Manner::AtOnce,
+            let unpaid = state.allowance(limit, now).unpaid(now);
+            let demand = match manner {
+                // Others may be willing to wait for longer, or less.
+                Manner::Within(horizon) => {
+                    Demand { unpaid, waited: 0, fresh: count - turns.len(), horizon: Some(horizon) }
+                }
+                Manner::Waits | Manner::HasWaited => Demand {
+                    unpaid,
+                    waited: self.waited.load(Ordering::SeqCst),
+                    fresh: self.fresh.load(Ordering::SeqCst),
+                    horizon: None,
+                },
             };
             state.ask(buckets, clock, key, limit, demand).await?;
             state.gather(&mut turns, count, limit, clock.now(), has_waited);
@@ -141,8 +148,7 @@ impl State {
                     self.known = VersionedBucket { version: form.version + 1, ..form };
                     self.allowance(limit, now).paid(supply.credit, now);
                     let refused = supply.fresh.iter().find(|turn| matches!(turn, Turn::Later(_)));
-                    self.empty_until =
-                        refused.filter(|_| !demand.waits).map(|turn| turn.at()).unwrap_or_default();
+                    self.empty_until = refused.map(|turn| turn.at()).unwrap_or_default();
                     self.waited.extend(supply.waited.into_iter().map(|turn| (now, turn)));
                     self.fresh.extend(supply.fresh.into_iter().map(|turn| (now, turn)));
                     return Ok(());

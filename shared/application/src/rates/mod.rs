@@ -30,8 +30,8 @@ const LATELY: Duration = Duration::from_secs(60);
 /// How somebody wants tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// Now or never: who gets none is told when there may be one.
-    AtOnce,
+    /// Within this time or not at all: who gets none is told when there may be one.
+    Within(Duration),
     /// Who gets none is put on the waiting list and comes back at their slot.
     Waits,
     /// The same for somebody who comes back from the list.

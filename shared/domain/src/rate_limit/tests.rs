@@ -11,7 +11,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn fresh(count: usize) -> Demand {
-    Demand { fresh: count, waits: true, ..Demand::default() }
+    Demand { fresh: count, ..Demand::default() }
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn who_comes_later_is_behind_those_who_wait() {
     let supply = bucket.serve(&limit, at(1_000), fresh(1));
     assert_eq!(supply.fresh, [Turn::Later(at(3_000))]);
     assert_eq!(supply.credit, 0.0);
-    let waited = Demand { waited: 1, waits: true, ..Demand::default() };
+    let waited = Demand { waited: 1, ..Demand::default() };
     assert_eq!(bucket.serve(&limit, at(1_000), waited).waited, [Turn::Token(at(1_000))]);
 }
 
@@ -47,10 +47,13 @@ fn who_comes_later_is_behind_those_who_wait() {
 fn who_does_not_wait_is_told_when_to_come_again() {
     let limit = RateLimit { per_second: 2.0, burst: 1 };
     let mut bucket = Bucket::default();
-    let impatient = Demand { fresh: 2, ..Demand::default() };
+    let impatient = Demand { fresh: 2, horizon: Some(Duration::ZERO), ..Demand::default() };
     let turns = bucket.serve(&limit, at(0), impatient).fresh;
     assert_eq!(turns, [Turn::Token(at(0)), Turn::Later(at(500))]);
     assert_eq!(bucket.booked_until, 0);
+    let ahead = Demand { fresh: 3, horizon: Some(Duration::from_secs(1)), ..Demand::default() };
+    let turns = bucket.serve(&limit, at(0), ahead).fresh;
+    assert_eq!(turns, [Turn::Token(at(500)), Turn::Token(at(1_000)), Turn::Later(at(1_500))]);
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn share(limit: RateLimit, instances: usize, steps: &[(u16, u8, u8)]) -> Vec<u64
             continue;
         }
         waiting.retain(|slot| *slot > now);
-        let demand = Demand { unpaid: allowance.unpaid(now), waited, fresh, waits: true };
+        let demand = Demand { unpaid: allowance.unpaid(now), waited, fresh, horizon: None };
         let supply = bucket.serve(&limit, now, demand);
         allowance.paid(supply.credit, now);
         for turn in supply.waited.into_iter().chain(supply.fresh) {

@@ -14,6 +14,7 @@ use postrider_application::ingest::Ingest;
 use postrider_application::ports::{
     Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table, Vault,
 };
+use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
@@ -81,6 +82,8 @@ impl Api {
             clock.clone(),
             entropy.clone(),
         );
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
+        let ingest = ingest.limited(limits);
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let services = Services {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },

@@ -54,6 +54,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/tenants", For::Operators, Some(json!({"id": "new", "name": "New"}))),
         route(Method::GET, "/v1/tenants", For::Operators, None),
         route(Method::GET, "/v1/tenants/acme", For::Operators, None),
+        route(Method::PATCH, "/v1/tenants/acme", For::Operators, Some(json!({"name": "Acme"}))),
         // Last, because nothing is left of what they name.
         route(Method::DELETE, "/v1/endpoints/{endpoint}", For::Admins, None),
         route(Method::DELETE, "/v1/keys/{key}", For::Admins, None),
