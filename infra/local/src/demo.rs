@@ -114,6 +114,8 @@ async fn publish(stack: &Stack, tenant: &TenantId) -> anyhow::Result<EventId> {
         correlation_id: None,
         tags: Vec::new(),
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     };
     Ok(stack.services.ingest.ingest.accept(tenant, publication).await?.event_id)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use postrider_domain::event::{Audience, MAX_DATA_BYTES};
-use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, TenantId, Timestamp};
+use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
 
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
 use crate::ports::queue::MAX_DELAY;
@@ -21,7 +21,7 @@ use crate::ports::{
 };
 use crate::publish_limits::PublishLimits;
 use crate::rates::{RateError, Turn};
-use crate::stores::events::{Stored, StoredEvent};
+use crate::stores::events::{EventSchedule, ScheduleState, Stored, StoredEvent};
 use crate::stores::{Endpoints, Events};
 
 /// An event as its publisher gives it.
@@ -43,6 +43,10 @@ pub struct Publication {
     pub tags: Vec<String>,
     /// Which endpoints it is for.
     pub audience: Audience,
+    /// When it is to be delivered, if not at once.
+    pub deliver_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub priority: Priority,
 }
 
 /// An event was accepted.
@@ -211,6 +215,8 @@ impl Ingest {
             correlation_id: publication.correlation_id,
             tags: publication.tags,
             audience: publication.audience,
+            deliver_at: publication.deliver_at,
+            priority: publication.priority,
         };
         event.check().map_err(IngestError::Invalid)?;
         if let Audience::Endpoints(endpoints) = &event.audience {
@@ -227,7 +233,13 @@ impl Ingest {
             self.blobs.put(&key, publication.data).await?;
             Payload::Stored { key, size: size as u64 }
         };
-        Ok(Prepared { stored: StoredEvent { event, payload, digest }, generated, later: now })
+        let ahead = event.begins_at().since(now);
+        let schedule = (!ahead.is_zero()).then(|| EventSchedule {
+            state: ScheduleState::Waiting,
+            due_at: (ahead > MAX_DELAY).then(|| event.begins_at()),
+            version: 1,
+        });
+        Ok(Prepared { stored: StoredEvent { event, payload, digest, schedule }, generated, later: now })
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
@@ -247,8 +259,7 @@ impl Ingest {
     async fn accept_generated(&self, events: Vec<(usize, StoredEvent, Timestamp)>) -> Vec<Indexed> {
         let now = self.clock.now();
         let puts = join_all(events.iter().map(|(_, stored, _)| self.events.put_new(stored)));
-        let messages =
-            events.iter().map(|(_, stored, later)| message(stored, false, later.since(now))).collect();
+        let messages = events.iter().map(|(_, stored, later)| message(stored, false, *later, now)).collect();
         let (stored, sent) = futures::join!(puts, self.send(messages));
         let outcomes = stored.into_iter().zip(sent);
         let accepted = events.into_iter().zip(outcomes).map(|((index, event, _), (stored, sent))| {
@@ -274,7 +285,7 @@ impl Ingest {
         }
         let messages = stored.iter();
         let messages =
-            messages.map(|(_, event, later, repeated)| message(event, *repeated, later.since(now))).collect();
+            messages.map(|(_, event, later, repeated)| message(event, *repeated, *later, now)).collect();
         let sent = self.send(messages).await;
         results.extend(stored.into_iter().zip(sent).map(|((index, event, _, repeated), sent)| {
             (index, sent.map(|()| accept(&event, repeated)).map_err(IngestError::from))
@@ -282,8 +293,17 @@ impl Ingest {
         results
     }
 
-    async fn send(&self, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
-        if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await }
+    /// Sends the messages of events. One that has none is in the ledger, and needs nothing else.
+    async fn send(&self, messages: Vec<Option<OutgoingMessage>>) -> Vec<Result<(), QueueError>> {
+        let needed: Vec<bool> = messages.iter().map(Option::is_some).collect();
+        let messages: Vec<_> = messages.into_iter().flatten().collect();
+        let sent =
+            if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await };
+        let mut sent = sent.into_iter();
+        needed
+            .into_iter()
+            .map(|is_needed| if is_needed { sent.next().unwrap_or(Ok(())) } else { Ok(()) })
+            .collect()
     }
 }
 
@@ -306,12 +326,25 @@ fn accept(stored: &StoredEvent, duplicate: bool) -> Accepted {
     Accepted { event_id: stored.event.id.clone(), duplicate, accepted_at: stored.event.accepted_at }
 }
 
-fn message(stored: &StoredEvent, repeated: bool, delay: Duration) -> OutgoingMessage {
+/// The message for an event that is matched from `later` on, or from its own moment; `None` when the schedule will
+/// send it, or nobody.
+fn message(
+    stored: &StoredEvent,
+    repeated: bool,
+    later: Timestamp,
+    now: Timestamp,
+) -> Option<OutgoingMessage> {
     let tenant = &stored.event.tenant;
+    let waits =
+        |schedule: EventSchedule| schedule.due_at.is_some() || schedule.state == ScheduleState::Cancelled;
+    if stored.schedule.is_some_and(waits) {
+        return None;
+    }
+    let delay = later.max(stored.event.begins_at()).since(now).min(MAX_DELAY);
     // The data was checked to be JSON when it came in.
     let body = WireEvent::new(&stored.event, &stored.payload).map(|wire| {
         let message = FanOutMessage::new(tenant, wire);
         EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message })).write()
     });
-    OutgoingMessage { body: body.unwrap_or_default(), delay: delay.min(MAX_DELAY), group: tenant.to_string() }
+    Some(OutgoingMessage { body: body.unwrap_or_default(), delay, group: tenant.to_string() })
 }

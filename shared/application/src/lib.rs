@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod cache;
+pub mod cancel_event;
 pub mod deliver;
 pub mod endpoints;
 pub mod fan_out;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use postrider_domain::{EndpointStatus, TenantId};
+use postrider_domain::{EndpointStatus, Lane, TenantId};
 
 use crate::messages::{ChannelMessage, EventsMessage, MessageError, ReleaseMessage};
 use crate::ports::queue::send_all;
@@ -48,6 +48,10 @@ impl Release {
         Self { endpoints, deliveries, events, queue }
     }
 
+    pub(crate) const fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// Deals with one message: a portion, and the message for the next one.
     ///
     /// # Errors
@@ -69,11 +73,13 @@ impl Release {
             .try_collect()
             .await?;
         // A delivery whose event has expired stays parked until it expires itself.
-        let messages = messages
-            .into_iter()
-            .flatten()
-            .map(|message| outgoing(&tenant, ChannelMessage::Deliver(Box::new(message.rechecked())).write()));
-        send_all(&*self.queue, QueueName::Channel(endpoint.channel), messages.collect()).await?;
+        for lane in [Lane::Express, Lane::Standard] {
+            let own = messages.iter().flatten().filter(|message| message.event.lane() == lane);
+            let written =
+                own.map(|message| ChannelMessage::Deliver(Box::new(message.clone().rechecked())).write());
+            let outgoing = written.map(|body| outgoing(&tenant, body)).collect();
+            send_all(&*self.queue, QueueName::of(endpoint.channel, lane), outgoing).await?;
+        }
         if goes_on {
             let next = EventsMessage::Release(ReleaseMessage::new(&tenant, id, last)).write();
             send_all(&*self.queue, QueueName::Events, vec![outgoing(&tenant, next)]).await?;

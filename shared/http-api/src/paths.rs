@@ -8,11 +8,12 @@ use axum::response::{IntoResponse, Response};
 use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there.
-const PATHS: [(&str, &str); 22] = [
+const PATHS: [(&str, &str); 23] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
     ("/v1/events/{id}", "GET"),
+    ("/v1/events/{id}/cancel", "POST"),
     ("/v1/endpoints", "GET, POST"),
     ("/v1/endpoints/{id}", "DELETE, GET, PATCH"),
     ("/v1/endpoints/{id}/deliveries", "GET"),

@@ -7,6 +7,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use postrider_application::access::{AuthError, KeyError};
+use postrider_application::cancel_event::CancelError;
 use postrider_application::endpoints::{EndpointError, SecretsError};
 use postrider_application::ingest::IngestError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
@@ -237,6 +238,18 @@ impl From<IngestError> for Problem {
             IngestError::Table(error) => error.into(),
             IngestError::Queue(error) => error.into(),
             IngestError::Blobs(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown(_) => Self::not_found(),
+            CancelError::TooLate(_) | CancelError::Contended(_) => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
+            CancelError::Table(error) => error.into(),
         }
     }
 }

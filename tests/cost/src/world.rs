@@ -176,7 +176,7 @@ impl World {
         let failed = match queue {
             QueueName::Events => functions.fan_out.handle(batch).await,
             QueueName::EventsDead => functions.record.handle(batch).await,
-            QueueName::Channel(_) => functions.deliver.handle(batch).await,
+            QueueName::Channel(_) | QueueName::Express(_) => functions.deliver.handle(batch).await,
             QueueName::ChannelDead(_) => functions.record.handle(batch).await,
         };
         ids.retain(|id| !failed.contains(id));
@@ -247,6 +247,8 @@ fn publication(id: Option<&str>, audience: Audience) -> Publication {
         correlation_id: None,
         tags: vec![],
         audience,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }
 

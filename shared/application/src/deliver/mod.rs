@@ -21,6 +21,7 @@ use postrider_domain::{
 
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
+use self::gate::crowd::Crowds;
 use crate::endpoints::{ChangeStatus, EndpointError};
 use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
 use crate::ports::queue::{MAX_DELAY, failure, send_all};
@@ -80,6 +81,7 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     rates: Rates,
+    crowds: Crowds,
     alone_since: Timestamp,
 }
 
@@ -104,7 +106,19 @@ impl Deliver {
     ) -> Self {
         let alone_since = Timestamp::default();
         let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock));
-        Self { deliveries, endpoints, change_status, queue, blobs, clock, entropy, rates, alone_since }
+        let crowds = Crowds::default();
+        Self {
+            deliveries,
+            endpoints,
+            change_status,
+            queue,
+            blobs,
+            clock,
+            entropy,
+            rates,
+            crowds,
+            alone_since,
+        }
     }
 
     /// The same worker, which knows that all others ended before `since`: what they claimed is free.
@@ -138,9 +152,11 @@ impl Deliver {
         {
             return self.send(&job, job.message.clone(), at.since(now)).await;
         }
+        let Some(place) = self.place(&job, record.receive_count).await? else { return Ok(()) };
         if !self.has_turn(&job, record.receive_count).await? {
             return Ok(());
         }
+        place.begin();
         match self.admit(&job, record.receive_count).await? {
             Some(delivery) => self.attempt(&job, delivery).await,
             None => Ok(()),
@@ -321,7 +337,7 @@ impl Deliver {
         let group = job.event.tenant.to_string();
         let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
         let channel = self.endpoints.channel();
-        Ok(send_all(&*self.queue, QueueName::Channel(channel), vec![message]).await?)
+        Ok(send_all(&*self.queue, QueueName::of(channel, job.event.priority.lane()), vec![message]).await?)
     }
 }
 

@@ -89,6 +89,14 @@ impl DeliverMessage {
         self
     }
 
+    /// The same attempt at a later moment, which nobody asks for again.
+    #[must_use]
+    pub fn later(mut self, at: Timestamp) -> Self {
+        self.not_before = Some(at.as_millis());
+        (self.returned, self.slot_interval) = (true, None);
+        self
+    }
+
     /// The interval of the rate limit under which it has a slot; `None` when it was on no waiting list.
     pub const fn slot_interval(&self) -> Option<u64> {
         self.slot_interval

@@ -29,7 +29,7 @@ use postrider_domain::{
 };
 use postrider_embedded::queue::Handler;
 use postrider_embedded::{
-    EmbeddedTable, EventSource, EventSourceConfig, LocalQueues, LocalVault, MemoryBlobs,
+    EmbeddedTable, EventSource, EventSourceConfig, Grouping, LocalQueues, LocalVault, MemoryBlobs,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -214,8 +214,13 @@ impl Fleet {
         let (stop, stopped) = watch::channel(false);
         let mut sources = JoinSet::new();
         let mut consume = |queue: QueueName, concurrency: usize, handler: Handler| {
-            let config =
-                EventSourceConfig { batch_size: 10, concurrency, visibility: Duration::from_secs(90) };
+            let grouping = if queue == QueueName::Events { Grouping::Together } else { Grouping::Apart };
+            let config = EventSourceConfig {
+                batch_size: 10,
+                concurrency,
+                grouping,
+                visibility: Duration::from_secs(90),
+            };
             sources.spawn(EventSource::new(queues.clone(), queue, config, handler).run(stopped.clone()));
         };
         consume(
@@ -277,6 +282,8 @@ impl Fleet {
             correlation_id: None,
             tags: vec![],
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: postrider_domain::Priority::default(),
         };
         let publications = (0..count).map(|_| publication()).collect();
         let accepted = self.ingest.accept_batch(tenant, publications).await;
@@ -293,6 +300,11 @@ impl Fleet {
             self.clock.sleep(Duration::from_secs(1)).await;
         }
         panic!("{} of {count} arrived", self.arrivals.lock().unwrap().len());
+    }
+
+    /// Ends with work left.
+    pub(crate) fn abandon(mut self) {
+        self.sources.abort_all();
     }
 
     pub(crate) async fn stop(mut self) {

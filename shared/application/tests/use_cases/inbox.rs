@@ -18,6 +18,8 @@ fn publication(id: &str, data: &'static str) -> Publication {
         correlation_id: None,
         tags: Vec::new(),
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }
 

@@ -4,13 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod crashes;
+mod fairness;
 mod fan_out;
 mod fleet;
 mod inbox;
 mod ingest;
 mod lists;
 mod parking;
+mod priority;
+mod publish_limits;
 mod rates;
 mod retries;
 mod schedule;
+mod scheduled_events;
 mod world;

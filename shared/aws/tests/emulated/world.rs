@@ -202,6 +202,8 @@ impl World {
             correlation_id: None,
             tags: vec![],
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: postrider_domain::Priority::default(),
         };
         self.ingest.accept(&self.tenant, publication).await
     }

@@ -1,4 +1,10 @@
 //! One queue in memory: what is visible, what will be, and how often each message was handed out.
+//!
+//! Messages that are visible are handed out fairly, as SQS does with message groups (fair queues): of those groups
+//! that have any, the one with the fewest messages under way is next. Whoever sends much, or to a receiver that is
+//! slow, waits behind everybody with less under way, and gets what they leave.
+
+mod groups;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use postrider_application::ports::{OutgoingMessage, QueueRecord};
 use postrider_domain::Timestamp;
+
+use self::groups::Groups;
 
 /// Numbers messages within the process; the log remembers the highest.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -21,6 +29,18 @@ pub(super) struct Message {
     pub(super) receive_count: u32,
     /// Whether it may have been handed out by a process that was killed.
     perhaps_received: bool,
+    stage: Stage,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not visible yet.
+    Delayed,
+    /// In its group, to be handed out.
+    Visible,
+    /// Handed out, and not visible for a while.
+    UnderWay,
 }
 
 impl Message {
@@ -34,7 +54,8 @@ impl Message {
     ) -> Self {
         NEXT_ID.fetch_max(id + 1, Ordering::Relaxed);
         let (body, group) = (body.into(), group.into());
-        Self { id, body, group, visible_at, receive_count, perhaps_received: false }
+        let (perhaps_received, stage) = (false, Stage::Delayed);
+        Self { id, body, group, visible_at, receive_count, perhaps_received, stage }
     }
 
     /// The same message in its dead-letter queue.
@@ -66,8 +87,10 @@ pub(super) struct Received {
 #[derive(Default)]
 pub(super) struct State {
     messages: HashMap<u64, Message>,
-    /// By the moment of becoming visible. Entries of messages that are gone or were moved are passed over.
-    order: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    /// Those that are not visible, by the moment at which they will be. Entries of messages that are gone are
+    /// passed over.
+    hidden: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    groups: Groups,
 }
 
 impl State {
@@ -80,11 +103,13 @@ impl State {
             visible_at: super::visible_at(now, message.delay),
             receive_count: 0,
             perhaps_received: false,
+            stage: Stage::Delayed,
         }
     }
 
-    pub(super) fn insert(&mut self, message: Message) {
-        self.order.push(Reverse((message.visible_at, message.id)));
+    pub(super) fn insert(&mut self, mut message: Message) {
+        message.stage = Stage::Delayed;
+        self.hidden.push(Reverse((message.visible_at, message.id)));
         self.messages.insert(message.id, message);
     }
 
@@ -103,22 +128,50 @@ impl State {
 
     pub(super) fn remove(&mut self, ids: &[u64]) {
         for id in ids {
-            self.messages.remove(id);
+            let Some(message) = self.messages.remove(id) else { continue };
+            match message.stage {
+                Stage::Delayed => {}
+                Stage::Visible => self.groups.withdraw(&message.group, *id),
+                Stage::UnderWay => self.groups.returned(&message.group),
+            }
         }
     }
 
-    /// When the next message becomes visible.
+    /// When the next message becomes visible; long ago when one is.
     pub(super) fn next_due(&mut self) -> Option<Timestamp> {
-        self.skip_stale();
-        self.order.peek().map(|Reverse((at, _))| *at)
+        if !self.groups.is_empty() {
+            return Some(Timestamp::default());
+        }
+        while let Some(Reverse((at, id))) = self.hidden.peek() {
+            if self.is_hidden(*id, *at) {
+                return Some(*at);
+            }
+            self.hidden.pop();
+        }
+        None
     }
 
-    fn skip_stale(&mut self) {
-        while let Some(Reverse((at, id))) = self.order.peek() {
-            if self.messages.get(id).is_some_and(|message| message.visible_at == *at) {
-                return;
+    /// Whether a message is not visible until this moment.
+    fn is_hidden(&self, id: u64, at: Timestamp) -> bool {
+        let is_hidden = |message: &Message| message.stage != Stage::Visible && message.visible_at == at;
+        self.messages.get(&id).is_some_and(is_hidden)
+    }
+
+    /// Makes visible whose moment has come.
+    fn show(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, id))) = self.hidden.peek().copied()
+            && at <= now
+        {
+            self.hidden.pop();
+            if !self.is_hidden(id, at) {
+                continue;
             }
-            self.order.pop();
+            let Some(message) = self.messages.get_mut(&id) else { continue };
+            if message.stage == Stage::UnderWay {
+                self.groups.returned(&message.group);
+            }
+            message.stage = Stage::Visible;
+            self.groups.add(&message.group, id);
         }
     }
 
@@ -129,9 +182,10 @@ impl State {
         invisible_until: Timestamp,
         limit: Option<u32>,
     ) -> Received {
+        self.show(now);
         let mut received = Received::default();
-        while received.records.len() < max && self.next_due().is_some_and(|due| due <= now) {
-            let Some(Reverse((_, id))) = self.order.pop() else { break };
+        while received.records.len() < max {
+            let Some(id) = self.groups.next() else { break };
             let Some(message) = self.messages.get_mut(&id) else { continue };
             if limit.is_some_and(|limit| message.receive_count >= limit) {
                 received.exhausted.extend(self.messages.remove(&id));
@@ -140,6 +194,8 @@ impl State {
             let first = message.receive_count == 0 && !message.perhaps_received;
             message.receive_count += 1;
             message.visible_at = invisible_until;
+            message.stage = Stage::UnderWay;
+            self.groups.taken(&message.group);
             let seen_count = message.receive_count + u32::from(message.perhaps_received);
             received.records.push((
                 id,
@@ -153,7 +209,7 @@ impl State {
                 let Message { id, visible_at, receive_count, .. } = *message;
                 received.touched.push(Touch { id, visible_at, receive_count });
             }
-            self.order.push(Reverse((invisible_until, id)));
+            self.hidden.push(Reverse((invisible_until, id)));
         }
         received
     }

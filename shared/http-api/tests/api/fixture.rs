@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::to_bytes;
 use axum::http::Method;
 use postrider_application::access::{Authenticator, Keys};
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
@@ -105,6 +106,7 @@ impl Api {
                 ),
                 status: status.clone(),
                 ingest,
+                cancel: CancelEvent::new(events.clone(), clock.clone()),
                 redeliver: Redeliver::new(
                     endpoints.clone(),
                     deliveries.clone(),
@@ -204,10 +206,12 @@ impl Api {
     /// Works off the queues. Attempts that are to come later come now.
     pub(crate) async fn run(&self) {
         let channel = QueueName::Channel(ChannelKind::Webhook);
+        let express = QueueName::Express(ChannelKind::Webhook);
         let channel_dead = QueueName::ChannelDead(ChannelKind::Webhook);
         loop {
             let events = self.queue.take(QueueName::Events);
-            let deliveries = self.queue.take(channel);
+            let mut deliveries = self.queue.take(express);
+            deliveries.extend(self.queue.take(channel));
             let given_up = self.queue.take(channel_dead);
             if events.len() + deliveries.len() + given_up.len() == 0 {
                 return;

@@ -1,3 +1,4 @@
 //! What a delivery has to pass before it is attempted.
 
+pub(super) mod crowd;
 mod rate;

@@ -113,7 +113,7 @@ impl DeliveryItem {
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
             open: open.then(|| open_partition(&delivery.tenant)),
             open_at: open.then(|| delivery.id.to_string()),
-            due: delivery.due_at.map(|_| DueShard::of(delivery.id).partition()),
+            due: delivery.due_at.map(|_| DueShard::of(&delivery.id.to_string()).partition()),
             due_at: delivery.due_at.map(due::place),
             version: delivery.version,
             expires_at: delivery.created_at.after(RETENTION).as_seconds(),
