@@ -54,16 +54,17 @@ impl Function {
         use Variable::{AllowCidrs, Bucket, MasterKey, PlatformKey, QueueUrl};
         const EVENTS: Variable = QueueUrl("EVENTS", "events");
         const WEBHOOK: Variable = QueueUrl("WEBHOOK", "webhook");
+        const EXPRESS: Variable = QueueUrl("WEBHOOK_EXPRESS", "webhook-express");
         match self {
             Self::Ingest => &[EVENTS, Bucket, PlatformKey],
-            Self::Fanout => &[EVENTS, WEBHOOK, Bucket],
+            Self::Fanout => &[EVENTS, WEBHOOK, EXPRESS, Bucket],
             Self::DeliverWebhook => {
-                &[WEBHOOK, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
+                &[WEBHOOK, EXPRESS, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
             }
             Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
-            Self::Schedule => &[WEBHOOK],
+            Self::Schedule => &[EVENTS, WEBHOOK, EXPRESS],
             Self::Query => &[Bucket, PlatformKey],
-            Self::Manage => &[EVENTS, WEBHOOK, Bucket, MasterKey, PlatformKey, AllowCidrs],
+            Self::Manage => &[EVENTS, WEBHOOK, EXPRESS, Bucket, MasterKey, PlatformKey, AllowCidrs],
         }
     }
 

@@ -64,13 +64,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Makes a tenant, a key and endpoints that point at the receiver.
+    /// Makes the tenant `bench` with a key, and endpoints that point at the receiver.
     pub(crate) async fn prepare(server: &Server, receiver: &Receiver, endpoints: usize) -> Arc<Self> {
+        let paths: Vec<_> = (0..endpoints).map(|number| format!("/hook/{number}")).collect();
+        Self::prepare_as("bench", server, receiver, &paths).await
+    }
+
+    /// Makes a tenant and a key, and an endpoint for each of the receiver's paths.
+    pub(crate) async fn prepare_as(
+        tenant_id: &str,
+        server: &Server,
+        receiver: &Receiver,
+        paths: &[String],
+    ) -> Arc<Self> {
         let (http, base) = (http(), server.base.clone());
         let platform = |path: &str, body: Value| {
             let request = http.post(format!("{base}{path}")).bearer_auth(PLATFORM_KEY);
             let request =
-                request.header("Postrider-Tenant", "bench").header("content-type", "application/json");
+                request.header("Postrider-Tenant", tenant_id).header("content-type", "application/json");
             let request = request.body(body.to_string()).send();
             async move {
                 let response = request.await.unwrap();
@@ -80,15 +91,17 @@ impl Client {
         };
         let tenant = http.post(format!("{base}/v1/tenants")).bearer_auth(PLATFORM_KEY);
         let tenant = tenant.header("content-type", "application/json");
-        let tenant = tenant.body(json!({"id": "bench", "name": "bench"}).to_string()).send().await.unwrap();
+        let tenant =
+            tenant.body(json!({"id": tenant_id, "name": tenant_id}).to_string()).send().await.unwrap();
         assert_eq!(tenant.status(), 201);
         let key = platform("/v1/keys", json!({"name": "bench", "role": "publisher"})).await;
-        for number in 0..endpoints {
-            let url = format!("http://{}/hook/{number}", receiver.address);
+        for path in paths {
+            let url = format!("http://{}{path}", receiver.address);
             let config = json!({ "url": url });
             let subscriptions = json!([{ "event_type": "bench.event" }]);
             let endpoint = json!({
                 "name": "bench", "channel": "webhook", "config": config, "subscriptions": subscriptions,
+                "rate_limit": { "per_second": 100_000, "burst": 100_000 },
             });
             platform("/v1/endpoints", endpoint).await;
         }

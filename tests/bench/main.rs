@@ -9,6 +9,7 @@
     reason = "a benchmark stops at the first surprise, and prints"
 )]
 
+mod fairness;
 mod load;
 mod process;
 mod receiver;
@@ -57,6 +58,10 @@ async fn main() {
         let latencies = load::paced(&client, &receiver, PACE.0, PACE.1).await;
         report::latency(storage, PACE.0, latencies);
         server.stop().await;
+    }
+    println!();
+    for storage in [Storage::Memory, Storage::File] {
+        report::fairness(storage, &fairness::run(&receiver, storage, PACE).await);
     }
     let again = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;
     println!("\nbare posts once more, to see how steady the machine was: {again:.0}/s");

@@ -1,4 +1,4 @@
-//! A receiver that answers at once and remembers when what arrived.
+//! A receiver that answers at once and remembers when what arrived, and a slow one that does not.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,6 +10,9 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use bytes::Bytes;
+
+/// How long `/slow` takes.
+const SLOWNESS: Duration = Duration::from_secs(2);
 
 /// The receiver.
 pub(crate) struct Receiver {
@@ -34,7 +37,8 @@ impl Receiver {
             }
             counter.fetch_add(1, Ordering::Relaxed);
         };
-        let router = Router::new().route("/{*path}", post(receive));
+        let slow = async |_: Bytes| tokio::time::sleep(SLOWNESS).await;
+        let router = Router::new().route("/slow", post(slow)).route("/{*path}", post(receive));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, count, remembers, arrivals }
     }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::fairness::Quiet;
 use crate::load::Shape;
 use crate::process::Storage;
 
@@ -36,10 +37,7 @@ pub(crate) fn throughput(storage: Storage, shape: Shape, run: &Throughput, basel
 }
 
 pub(crate) fn latency(storage: Storage, per_second: u32, sorted: Vec<Duration>) {
-    let at = |share: f64| {
-        let index = (sorted.len() as f64 * share).ceil() as usize;
-        sorted[index.saturating_sub(1).min(sorted.len() - 1)].as_secs_f64() * 1000.0
-    };
+    let at = |share| millis(&sorted, share);
     println!(
         "publish to arrival at {per_second} events/s, {:<9}  p50 {:.2} ms   p95 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
         storage.name(),
@@ -48,4 +46,19 @@ pub(crate) fn latency(storage: Storage, per_second: u32, sorted: Vec<Duration>) 
         at(0.99),
         at(1.0),
     );
+}
+
+pub(crate) fn fairness(storage: Storage, quiet: &Quiet) {
+    let (alone, beside) = (millis(&quiet.alone, 0.95), millis(&quiet.beside, 0.95));
+    println!(
+        "a quiet tenant beside a flood to a slow receiver, {:<9}  p95 {beside:.2} ms, alone {alone:.2} ms: {:.1} times",
+        storage.name(),
+        beside / alone,
+    );
+}
+
+/// The latency that a share of all stays below, in milliseconds.
+fn millis(sorted: &[Duration], share: f64) -> f64 {
+    let index = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[index.saturating_sub(1).min(sorted.len() - 1)].as_secs_f64() * 1000.0
 }

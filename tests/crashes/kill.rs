@@ -42,9 +42,9 @@ pub(crate) async fn what_was_accepted_is_delivered() {
 
     let mut server = laboratory.start();
     let tenant = Tenant::create(&laboratory.platform(&server), "crashes").await;
-    tenant.endpoint(&receiver.url("/steady"), json!({})).await;
+    tenant.fast_endpoint(&receiver.url("/steady"), json!({})).await;
     let retry = json!({"strategy": "fixed", "initial_delay": 0.2, "max_attempts": 50});
-    let flaky = tenant.endpoint(&receiver.url("/flaky"), json!({"retry": retry})).await;
+    let flaky = tenant.fast_endpoint(&receiver.url("/flaky"), json!({"retry": retry})).await;
     let publishers = Publishers::start(tenant.admin.clone(), &mut random);
     let rounds = scaled(ROUNDS);
     let mut kills = Vec::new();

@@ -16,7 +16,7 @@ pub(crate) async fn attempts_under_way_are_recorded() {
     receiver.answer("/hook", [Answer::ok().after(Duration::from_millis(1_500))]);
     let server = laboratory.start();
     let tenant = Tenant::create(&laboratory.platform(&server), "stop").await;
-    let endpoint = tenant.endpoint(&receiver.url("/hook"), json!({})).await;
+    let endpoint = tenant.fast_endpoint(&receiver.url("/hook"), json!({})).await;
     let mut ids = Vec::new();
     for number in 0..UNDER_WAY {
         ids.push(tenant.publish(&json!({"type": "a.b", "data": number})).await);
@@ -46,7 +46,7 @@ pub(crate) async fn waiting_deliveries_are_kept() {
     let server = laboratory.start();
     let tenant = Tenant::create(&laboratory.platform(&server), "wait").await;
     let retry = json!({"strategy": "fixed", "initial_delay": 4, "max_attempts": 3, "jitter": 0});
-    let endpoint = tenant.endpoint(&receiver.url("/hook"), json!({"retry": retry})).await;
+    let endpoint = tenant.fast_endpoint(&receiver.url("/hook"), json!({"retry": retry})).await;
     let id = tenant.publish(&json!({"type": "a.b", "data": {"n": 1}})).await;
     tenant.delivery(&id, &endpoint.id, "retrying").await;
     assert!(server.interrupt().success());

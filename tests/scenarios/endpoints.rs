@@ -14,7 +14,8 @@ pub(crate) async fn an_endpoint_is_created_read_and_listed(target: &Target) {
     });
     let defaults = json!({
         "name": "receiver", "description": null, "channel": "webhook", "subscriptions": [], "retry": retry,
-        "timeout_seconds": 10, "default": false, "metadata": {}, "status": "active", "status_reason": null,
+        "rate_limit": {"per_second": 100, "burst": 100}, "timeout_seconds": 10, "default": false, "metadata": {},
+        "status": "active", "status_reason": null,
     });
     for (name, value) in defaults.as_object().unwrap() {
         assert_eq!(plain.created[name], *value, "{name}: {}", plain.created);
@@ -26,10 +27,10 @@ pub(crate) async fn an_endpoint_is_created_read_and_listed(target: &Target) {
         "name": "orders", "description": "of the shop",
         "subscriptions": [{"event_type": "order.*", "filter": {"amount": {"gt": 1.5}}}, {"event_type": "a.b"}],
         "retry": {"strategy": "schedule", "schedule": "standard-webhooks"}, "timeout_seconds": 30,
-        "default": true, "metadata": {"team": "billing"},
+        "default": true, "metadata": {"team": "billing"}, "rate_limit": {"per_second": 0.5, "burst": 20},
     });
     let full = tenant.endpoint(&receiver.url("/full"), fields.clone()).await;
-    for name in ["name", "description", "timeout_seconds", "default", "metadata"] {
+    for name in ["name", "description", "timeout_seconds", "default", "metadata", "rate_limit"] {
         assert_eq!(full.created[name], fields[name], "{name}");
     }
     let [order, other] = list(&full.created, "subscriptions") else { panic!("two: {}", full.created) };

@@ -17,6 +17,7 @@ mod idempotency;
 mod isolation;
 mod lists;
 mod matching;
+mod pace;
 mod parking;
 mod payloads;
 mod publishing;
@@ -59,6 +60,10 @@ fn main() -> ExitCode {
             an_event_can_be_for_the_default_endpoints,
             a_test_event_goes_to_its_endpoint_alone,
             connections_are_used_again;
+        pace: an_endpoint_is_called_at_its_own_pace,
+            a_tenant_publishes_within_its_limit,
+            an_event_for_later_arrives_then_unless_it_is_cancelled,
+            an_urgent_event_arrives_and_says_so;
         matching: patterns_and_filters_decide_who_gets_an_event,
             numbers_are_compared_exactly,
             the_explanation_names_the_condition;

@@ -18,7 +18,8 @@ pub(crate) async fn ten_thousand_events_arrive_exactly_once(target: &Target) {
     let count = scaled(10_000);
     let tenant = target.tenant("volume").await;
     let receiver = Receiver::start().await;
-    tenant.endpoint(&receiver.url("/hook"), json!({"subscriptions": [{"event_type": "load.*"}]})).await;
+    let subscriptions = json!({"subscriptions": [{"event_type": "load.*"}]});
+    tenant.fast_endpoint(&receiver.url("/hook"), subscriptions).await;
     let begun = Instant::now();
     let published: HashMap<String, Value> = stream::iter(0..count)
         .map(|number| {

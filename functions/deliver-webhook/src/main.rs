@@ -1,4 +1,4 @@
-//! `deliver-webhook`: fed by the queue `webhook`, makes an attempt for each message.
+//! `deliver-webhook`: fed by the queues `webhook` and `webhook-express`, makes an attempt for each message.
 
 use std::sync::Arc;
 
@@ -17,8 +17,13 @@ async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let webhook = ChannelKind::Webhook;
-    let queue =
-        start.queues(&[QueueName::Events, QueueName::Channel(webhook), QueueName::ChannelDead(webhook)])?;
+    let queues = [
+        QueueName::Events,
+        QueueName::Channel(webhook),
+        QueueName::Express(webhook),
+        QueueName::ChannelDead(webhook),
+    ];
+    let queue = start.queues(&queues)?;
     let outbound = Arc::new(HttpOutbound::new(&start.allowed_networks()?)?);
     let (clock, entropy) = (start.clock.clone(), start.entropy.clone());
     let secrets = Secrets::new(start.vault().await?, entropy.clone());

@@ -14,7 +14,9 @@ use postrider_lambda_kit::{Grouping, Start, run_batches};
 async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
-    let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
+    let webhook = ChannelKind::Webhook;
+    let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
+    let queue = start.queues(&queues)?;
     let (endpoints, deliveries) = (Endpoints::new(table.clone()), Deliveries::new(table.clone()));
     let release = Release::new(endpoints.clone(), deliveries.clone(), Events::new(table), queue.clone());
     let fan_out = Arc::new(FanOut::new(endpoints, deliveries, queue, blobs, start.clock.clone(), release));

@@ -96,6 +96,8 @@ impl BusEvent<'_> {
             correlation_id: None,
             tags: Vec::new(),
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: postrider_domain::Priority::default(),
         };
         Ok((tenant, publication))
     }

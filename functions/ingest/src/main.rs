@@ -12,6 +12,7 @@ use postrider_application::access::Authenticator;
 use postrider_application::inbox::Inbox;
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::QueueName;
+use postrider_application::publish_limits::PublishLimits;
 use postrider_application::stores::{ApiKeys, Endpoints, Events, Tenants};
 use postrider_http_api::{IngestServices, ingest_router};
 use postrider_lambda_kit::Start;
@@ -28,7 +29,8 @@ async fn main() -> Result<(), Error> {
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
     let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table));
     let ingest = Ingest::new(events, endpoints, queue, blobs, clock.clone(), entropy);
-    let inbox = Arc::new(Inbox::new(tenants.clone(), ingest.clone(), clock.clone()));
+    let ingest = ingest.limited(Arc::new(PublishLimits::new(tenants.clone(), clock.clone())));
+    let inbox = Arc::new(Inbox::new(tenants.clone(), ingest.clone().patient(), clock.clone()));
     let authenticator = Arc::new(Authenticator::new(keys, tenants, vault, clock.clone()));
     let router = ingest_router(IngestServices { authenticator, ingest });
     let invocations = Invocations::new(router, inbox, clock);

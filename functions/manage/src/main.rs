@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::Error;
 use postrider_application::access::{Authenticator, Keys};
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::QueueName;
@@ -18,7 +19,9 @@ use postrider_outbound::HttpOutbound;
 async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
-    let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
+    let webhook = ChannelKind::Webhook;
+    let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
+    let queue = start.queues(&queues)?;
     let channels = postrider_channels::channels(Arc::new(HttpOutbound::new(&start.allowed_networks()?)?));
     let vault = start.vault().await?;
     let (clock, entropy) = (start.clock, start.entropy);
@@ -39,6 +42,7 @@ async fn main() -> Result<(), Error> {
             clock.clone(),
             entropy.clone(),
         ),
+        cancel: CancelEvent::new(events.clone(), clock.clone()),
         redeliver: Redeliver::new(endpoints.clone(), deliveries, events, dead_letters, queue, clock.clone()),
         keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy)),
         endpoints,

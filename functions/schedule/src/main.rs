@@ -1,5 +1,5 @@
-//! `schedule`: called every minute, sends the messages of deliveries that waited for longer than a queue can hold
-//! one, and looks at circuits whose time has come.
+//! `schedule`: called every minute, sends the messages of deliveries and events that waited for longer than a queue
+//! can hold one, and looks at circuits whose time has come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,9 @@ const MARGIN: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, clock) = (start.table()?, start.clock.clone());
-    let queue = start.queues(&[QueueName::Events, QueueName::Channel(ChannelKind::Webhook)])?;
+    let webhook = ChannelKind::Webhook;
+    let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
+    let queue = start.queues(&queues)?;
     let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table));
     let schedule = Arc::new(Schedule::new(deliveries, events, queue, clock.clone()));
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {

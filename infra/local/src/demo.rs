@@ -33,7 +33,8 @@ pub(crate) async fn run(stack: &Stack, base: &str) -> anyhow::Result<()> {
     let tenant: TenantId = TENANT.parse()?;
     if stack.tenants.get(&tenant).await?.is_none() {
         let created_at = stack.clock.now();
-        let new = Tenant { id: tenant.clone(), name: "Demo (made-up data)".to_owned(), created_at };
+        let name = "Demo (made-up data)".to_owned();
+        let new = Tenant { id: tenant.clone(), name, publish_limit: None, created_at, version: 0 };
         stack.tenants.create(&new).await?;
         say("made the tenant demo");
     }
@@ -113,6 +114,8 @@ async fn publish(stack: &Stack, tenant: &TenantId) -> anyhow::Result<EventId> {
         correlation_id: None,
         tags: Vec::new(),
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     };
     Ok(stack.services.ingest.ingest.accept(tenant, publication).await?.event_id)
 }

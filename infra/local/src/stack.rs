@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 use ipnet::IpNet;
 use postrider_application::access::{Authenticator, Keys};
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
+use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
@@ -22,7 +24,8 @@ use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::{ChannelKind, CircuitRules};
 use postrider_embedded::{
-    DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, LocalQueues, LocalVault, MemoryBlobs,
+    DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, Grouping, LocalQueues, LocalVault,
+    MemoryBlobs,
 };
 use postrider_http_api::{IngestServices, ManageServices, QueryServices, Services};
 use postrider_outbound::HttpOutbound;
@@ -34,16 +37,32 @@ use tokio::task::JoinSet;
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// How events are matched: in batches, and again soon when something failed.
-const FAN_OUT: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 4, visibility: Duration::from_secs(30) };
+const FAN_OUT: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    concurrency: 4,
+    grouping: Grouping::Together,
+    visibility: Duration::from_secs(30),
+};
 
-/// How deliveries are attempted: an attempt may take 30 s, so messages are hidden for longer than that.
-const DELIVER: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 64, visibility: Duration::from_secs(90) };
+/// How deliveries are attempted: an attempt may take 30 s, so messages are hidden for longer than that. One that
+/// takes long holds none of the other 639 places.
+const DELIVER: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    concurrency: 64,
+    grouping: Grouping::Apart,
+    visibility: Duration::from_secs(90),
+};
+
+/// How urgent deliveries are attempted: past the others, and seldom many.
+const DELIVER_EXPRESS: EventSourceConfig = EventSourceConfig { concurrency: 16, ..DELIVER };
 
 /// How dead letters are recorded.
-const RECORD: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 1, visibility: Duration::from_secs(30) };
+const RECORD: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    concurrency: 1,
+    grouping: Grouping::Together,
+    visibility: Duration::from_secs(30),
+};
 
 /// The embedded ports.
 struct Ports {
@@ -160,9 +179,13 @@ impl Stack {
             clock.clone(),
             entropy.clone(),
         );
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
         let services = Services {
-            ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
+            ingest: IngestServices {
+                authenticator: authenticator.clone(),
+                ingest: ingest.clone().limited(limits),
+            },
             query: QueryServices {
                 authenticator: authenticator.clone(),
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
@@ -181,6 +204,7 @@ impl Stack {
                 ),
                 status: change_status,
                 ingest,
+                cancel: CancelEvent::new(events.clone(), clock.clone()),
                 redeliver: Redeliver::new(
                     endpoints.clone(),
                     deliveries,
@@ -210,14 +234,12 @@ impl Stack {
                 Box::pin(async move { fan_out.handle(records).await })
             }),
         );
-        consume(
-            QueueName::Channel(ChannelKind::Webhook),
-            DELIVER,
-            Arc::new(move |records| {
-                let deliver = deliver.clone();
-                Box::pin(async move { deliver.handle(records).await })
-            }),
-        );
+        let deliver: postrider_embedded::queue::Handler = Arc::new(move |records| {
+            let deliver = deliver.clone();
+            Box::pin(async move { deliver.handle(records).await })
+        });
+        consume(QueueName::Channel(ChannelKind::Webhook), DELIVER, deliver.clone());
+        consume(QueueName::Express(ChannelKind::Webhook), DELIVER_EXPRESS, deliver);
         let record: postrider_embedded::queue::Handler = Arc::new(move |records| {
             let record = record.clone();
             Box::pin(async move { record.handle(records).await })

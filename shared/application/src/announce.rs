@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postrider_domain::event::Audience;
-use postrider_domain::{Endpoint, Event, EventId, EventType, Timestamp};
+use postrider_domain::{Endpoint, Event, EventId, EventType, Priority, Timestamp};
 use serde::Serialize;
 
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
@@ -105,11 +105,11 @@ impl Announce {
     pub async fn tell(&self, report: &Report<'_>) -> Result<(), AnnounceError> {
         let event = self.event(report)?;
         let tenant = event.event.tenant.clone();
-        let (stored, is_repeated) = match self.events.put_if_absent(&event).await? {
-            Stored::New => (event, false),
-            Stored::Existing(first) => (*first, true),
+        let wire = WireEvent::new(&event.event, &event.payload).map_err(invalid)?;
+        let (wire, is_repeated) = match self.events.put_if_absent(&event, &wire).await? {
+            Stored::New => (wire, false),
+            Stored::Existing(first) => (WireEvent::new(&first.event, &first.payload).map_err(invalid)?, true),
         };
-        let wire = WireEvent::new(&stored.event, &stored.payload).map_err(invalid)?;
         let message = FanOutMessage::new(&tenant, wire);
         let message = if is_repeated { message.repeated() } else { message };
         let body = EventsMessage::FanOut(Box::new(message)).write();
@@ -139,9 +139,11 @@ impl Announce {
             correlation_id: Some(endpoint.id.to_string()),
             tags: Vec::new(),
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: Priority::default(),
         };
         let digest = event.content_digest(&data);
-        Ok(StoredEvent { event, payload: Payload::Inline(Bytes::from(data)), digest })
+        Ok(StoredEvent { event, payload: Payload::Inline(Bytes::from(data)), digest, schedule: None })
     }
 }
 

@@ -12,13 +12,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use postrider_domain::event::{Audience, MAX_DATA_BYTES};
-use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, TenantId, Timestamp};
+use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
 
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
+use crate::ports::queue::MAX_DELAY;
 use crate::ports::{
     BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
 };
-use crate::stores::events::{Stored, StoredEvent};
+use crate::publish_limits::PublishLimits;
+use crate::rates::{RateError, Turn};
+use crate::stores::events::{EventSchedule, ScheduleState, Stored, StoredEvent};
 use crate::stores::{Endpoints, Events};
 
 /// An event as its publisher gives it.
@@ -40,6 +43,10 @@ pub struct Publication {
     pub tags: Vec<String>,
     /// Which endpoints it is for.
     pub audience: Audience,
+    /// When it is to be delivered, if not at once.
+    pub deliver_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub priority: Priority,
 }
 
 /// An event was accepted.
@@ -70,6 +77,15 @@ pub enum IngestError {
     /// There is another event with this id.
     #[error("there is an event {0} with other content; an event id stands for one event for good")]
     Conflict(EventId),
+    /// The tenant publishes more than it may.
+    #[error("the tenant publishes more than its limit allows; publish again in {} s", retry_after.as_secs())]
+    RateLimited {
+        /// In how many seconds there may be room, at least one.
+        retry_after: Duration,
+    },
+    /// The tenant's limit cannot be asked; publishing again is safe.
+    #[error(transparent)]
+    Rate(Arc<RateError>),
     /// The ledger failed; publishing again is safe under an id of the publisher's.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -90,6 +106,8 @@ pub struct Ingest {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    limits: Option<Arc<PublishLimits>>,
+    patience: Duration,
 }
 
 impl Ingest {
@@ -102,7 +120,21 @@ impl Ingest {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { events, endpoints, queue, blobs, clock, entropy }
+        let (limits, patience) = (None, Duration::ZERO);
+        Self { events, endpoints, queue, blobs, clock, entropy, limits, patience }
+    }
+
+    /// The same way in, with limits for each tenant.
+    #[must_use]
+    pub fn limited(self, limits: Arc<PublishLimits>) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// The same way in for publishers who are not there to be told to wait: what is beyond a tenant's limit is
+    /// accepted and matched later, within the time that a queue can hold a message.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: MAX_DELAY, ..self }
     }
 
     /// Accepts one event. When this answers, nothing can lose it any more.
@@ -143,15 +175,21 @@ impl Ingest {
         publications: Vec<Publication>,
         may_be_reserved: bool,
     ) -> Vec<Result<Accepted, IngestError>> {
-        let prepared = join_all(publications.into_iter().map(|publication| async move {
+        let turns = match self.turns(tenant, publications.len()).await {
+            Ok(turns) => turns,
+            Err(error) => return fail_all(error, publications.len()),
+        };
+        let prepared = publications.into_iter().zip(turns).map(|(publication, turn)| async move {
             if publication.event_type.is_reserved() && !may_be_reserved {
                 let why = "types that begin with 'postrider.' are Postrider's own; choose another";
                 return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
             }
-            self.prepare(tenant, publication).await
-        }));
+            let later = turn?;
+            let prepared = self.prepare(tenant, publication).await?;
+            Ok(Prepared { later, ..prepared })
+        });
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, prepared) in prepared.await.into_iter().enumerate() {
+        for (index, prepared) in join_all(prepared).await.into_iter().enumerate() {
             match prepared {
                 Ok(prepared) if prepared.generated => generated.push((index, prepared)),
                 Ok(prepared) => named.push((index, prepared)),
@@ -163,6 +201,25 @@ impl Ingest {
         results.extend(named);
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// From when on each of so many events may be matched, or why it is not accepted.
+    async fn turns(
+        &self,
+        tenant: &TenantId,
+        count: usize,
+    ) -> Result<Vec<Result<Timestamp, IngestError>>, RateError> {
+        let now = self.clock.now();
+        let Some(limits) = &self.limits else { return Ok((0..count).map(|_| Ok(now)).collect()) };
+        let turns = limits.ask(tenant, count, self.patience).await?.into_iter();
+        let turns = turns.map(|turn| match turn {
+            Turn::Token(at) => Ok(at),
+            Turn::Later(at) => {
+                let seconds = at.since(now).as_millis().div_ceil(1_000) as u64;
+                Err(IngestError::RateLimited { retry_after: Duration::from_secs(seconds.max(1)) })
+            }
+        });
+        Ok(turns.collect())
     }
 
     /// Checks an event and puts large data where it belongs.
@@ -184,6 +241,8 @@ impl Ingest {
             correlation_id: publication.correlation_id,
             tags: publication.tags,
             audience: publication.audience,
+            deliver_at: publication.deliver_at,
+            priority: publication.priority,
         };
         event.check().map_err(IngestError::Invalid)?;
         if let Audience::Endpoints(endpoints) = &event.audience {
@@ -200,7 +259,13 @@ impl Ingest {
             self.blobs.put(&key, publication.data).await?;
             Payload::Stored { key, size: size as u64 }
         };
-        Prepared::new(StoredEvent { event, payload, digest }, generated)
+        let ahead = event.begins_at().since(now);
+        let schedule = (!ahead.is_zero()).then(|| EventSchedule {
+            state: ScheduleState::Waiting,
+            due_at: (ahead > MAX_DELAY).then(|| event.begins_at()),
+            version: 1,
+        });
+        Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, now)
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
@@ -218,8 +283,9 @@ impl Ingest {
     }
 
     async fn accept_generated(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
+        let now = self.clock.now();
         let puts = join_all(events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire)));
-        let messages = events.iter().map(|(_, event)| event.message(false)).collect();
+        let messages = events.iter().map(|(_, event)| event.message(false, now)).collect();
         let (stored, sent) = futures::join!(puts, self.send(messages));
         let outcomes = stored.into_iter().zip(sent);
         let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
@@ -230,6 +296,7 @@ impl Ingest {
     }
 
     async fn accept_named(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
+        let now = self.clock.now();
         let puts = events.iter().map(|(_, event)| self.events.put_if_absent(&event.stored, &event.wire));
         let puts = join_all(puts).await;
         let (mut results, mut stored) = (Vec::new(), Vec::new());
@@ -237,7 +304,7 @@ impl Ingest {
             match put {
                 Ok(Stored::New) => stored.push((index, event, false)),
                 Ok(Stored::Existing(first)) if first.digest == event.stored.digest => {
-                    match Prepared::new(*first, false) {
+                    match Prepared::new(*first, false, event.later) {
                         Ok(first) => stored.push((index, first, true)),
                         Err(error) => results.push((index, Err(error))),
                     }
@@ -248,7 +315,7 @@ impl Ingest {
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let messages = stored.iter().map(|(_, event, repeated)| event.message(*repeated)).collect();
+        let messages = stored.iter().map(|(_, event, repeated)| event.message(*repeated, now)).collect();
         let sent = self.send(messages).await;
         results.extend(stored.into_iter().zip(sent).map(|((index, event, repeated), sent)| {
             (index, sent.map(|()| event.accepted(repeated)).map_err(IngestError::from))
@@ -256,8 +323,17 @@ impl Ingest {
         results
     }
 
-    async fn send(&self, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
-        if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await }
+    /// Sends the messages of events. One that has none is in the ledger, and needs nothing else.
+    async fn send(&self, messages: Vec<Option<OutgoingMessage>>) -> Vec<Result<(), QueueError>> {
+        let needed: Vec<bool> = messages.iter().map(Option::is_some).collect();
+        let messages: Vec<_> = messages.into_iter().flatten().collect();
+        let sent =
+            if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await };
+        let mut sent = sent.into_iter();
+        needed
+            .into_iter()
+            .map(|is_needed| if is_needed { sent.next().unwrap_or(Ok(())) } else { Ok(()) })
+            .collect()
     }
 }
 
@@ -269,13 +345,21 @@ struct Prepared {
     /// The same as it is written, into its item and its message.
     wire: Arc<WireEvent>,
     generated: bool,
+    /// From when on it may be matched.
+    later: Timestamp,
+}
+
+/// The failure of something that all of so many events need.
+fn fail_all(error: RateError, count: usize) -> Vec<Result<Accepted, IngestError>> {
+    let error = Arc::new(error);
+    (0..count).map(|_| Err(IngestError::Rate(Arc::clone(&error)))).collect()
 }
 
 impl Prepared {
-    fn new(stored: StoredEvent, generated: bool) -> Result<Self, IngestError> {
+    fn new(stored: StoredEvent, generated: bool, later: Timestamp) -> Result<Self, IngestError> {
         let not_json = |_| IngestError::Invalid(vec![FieldProblem::new("data", "must be JSON")]);
         let wire = Arc::new(WireEvent::new(&stored.event, &stored.payload).map_err(not_json)?);
-        Ok(Self { stored, wire, generated })
+        Ok(Self { stored, wire, generated, later })
     }
 
     fn accepted(&self, duplicate: bool) -> Accepted {
@@ -283,10 +367,19 @@ impl Prepared {
         Accepted { event_id: event.id.clone(), duplicate, accepted_at: event.accepted_at }
     }
 
-    fn message(&self, repeated: bool) -> OutgoingMessage {
-        let tenant = &self.stored.event.tenant;
-        let message = FanOutMessage::new(tenant, Arc::clone(&self.wire));
+    /// The message for an event that is matched from `later` on, or from its own moment; `None` when the schedule
+    /// will send it, or nobody.
+    fn message(&self, repeated: bool, now: Timestamp) -> Option<OutgoingMessage> {
+        let StoredEvent { event, schedule, .. } = &self.stored;
+        let waits = |schedule: &EventSchedule| {
+            schedule.due_at.is_some() || schedule.state == ScheduleState::Cancelled
+        };
+        if schedule.as_ref().is_some_and(waits) {
+            return None;
+        }
+        let delay = self.later.max(event.begins_at()).since(now).min(MAX_DELAY);
+        let message = FanOutMessage::new(&event.tenant, Arc::clone(&self.wire));
         let message = EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message }));
-        OutgoingMessage { body: message.write(), delay: Duration::ZERO, group: tenant.to_string() }
+        Some(OutgoingMessage { body: message.write(), delay, group: event.tenant.to_string() })
     }
 }

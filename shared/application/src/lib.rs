@@ -6,6 +6,7 @@
 pub mod access;
 pub mod announce;
 pub mod cache;
+pub mod cancel_event;
 pub mod deliver;
 pub mod endpoints;
 pub mod fan_out;
@@ -13,7 +14,9 @@ pub mod inbox;
 pub mod ingest;
 pub mod messages;
 pub mod ports;
+pub mod publish_limits;
 pub mod query;
+pub mod rates;
 pub mod record_dead_letter;
 pub mod redeliver;
 pub mod release;

@@ -14,7 +14,7 @@ use postrider_domain::{
 use crate::ports::{BlobError, Blobs, TableError};
 use crate::stores::delivery_lists::DeliveryFilter;
 use crate::stores::event_lists::EventFilter;
-use crate::stores::events::StoredEvent;
+use crate::stores::events::{EventSchedule, StoredEvent};
 use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged};
 
 pub use health::{Health, Parked};
@@ -35,6 +35,8 @@ pub enum QueryError {
 pub struct ExplainedEvent {
     /// The event.
     pub event: Event,
+    /// Where it stands, if it is to be delivered later.
+    pub schedule: Option<EventSchedule>,
     /// Its data, as the JSON text it came as.
     pub data: Bytes,
     /// Each endpoint.
@@ -101,7 +103,7 @@ impl Lookup {
     pub async fn event(&self, tenant: &TenantId, id: &EventId) -> Result<Option<ExplainedEvent>, QueryError> {
         let Some(stored) = self.events.get(tenant, id).await? else { return Ok(None) };
         let data = crate::ports::blobs::load(&*self.blobs, &stored.payload).await?;
-        let event = stored.event;
+        let (event, schedule) = (stored.event, stored.schedule);
         let records = self.endpoints.all(tenant).await?;
         let ids = records.iter().map(|record| delivery_id(&event, record.endpoint.id));
         let mut deliveries = self.deliveries.get_many(tenant, ids).await?;
@@ -113,7 +115,7 @@ impl Lookup {
             Explanation { endpoint, delivery, matched }
         });
         let endpoints = endpoints.collect();
-        Ok(Some(ExplainedEvent { event, data, endpoints }))
+        Ok(Some(ExplainedEvent { event, schedule, data, endpoints }))
     }
 
     /// A tenant's delivery.

@@ -163,9 +163,10 @@ impl Redeliver {
         let endpoint = endpoint.ok_or(RedeliverError::EndpointDeleted)?.endpoint;
         let message = message_for(&self.events, &delivery, endpoint.version).await?;
         let message = message.ok_or(RedeliverError::EventExpired)?.rechecked().renewed();
+        let queue = QueueName::of(delivery.channel, message.event.lane());
         let body = ChannelMessage::Deliver(Box::new(message)).write();
         let message = OutgoingMessage { body, delay: Duration::ZERO, group: delivery.tenant.to_string() };
-        send_all(&*self.queue, QueueName::Channel(delivery.channel), vec![message]).await?;
+        send_all(&*self.queue, queue, vec![message]).await?;
         delivery.restart(self.clock.now());
         delivery.max_attempts = endpoint.retry.max_attempts;
         // A worker that was faster has recorded its attempt already, which is worth more than this mark.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::{
-    ChannelKind, EndpointId, EventType, FieldProblem, RetryPolicy, Subscription, TenantId, Timestamp,
+    ChannelKind, EndpointId, EventType, FieldProblem, RateLimit, RetryPolicy, Subscription, TenantId,
+    Timestamp,
 };
 
 /// The most subscriptions of one endpoint: replacing them all is one DynamoDB transaction of 100 actions.
@@ -84,6 +85,8 @@ pub struct Endpoint {
     pub is_default: bool,
     /// How failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// How often it is called.
+    pub rate_limit: RateLimit,
     /// The time that the receiver has to answer.
     pub timeout: Duration,
     /// Labels of the owner's choice, as JSON text of an object of strings.

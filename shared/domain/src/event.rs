@@ -3,13 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::{EndpointId, EventId, FieldProblem, TenantId, Timestamp};
+use crate::{EndpointId, EventId, FieldProblem, Priority, TenantId, Timestamp};
 
 /// The largest `data` of an event in bytes: an SQS message (1 MiB) less room for everything around it.
 pub const MAX_DATA_BYTES: usize = 1024 * 1024 - 16 * 1024;
+
+/// How far ahead an event can be published to be delivered later.
+pub const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The most tags that an event can have.
 pub const MAX_TAGS: usize = 20;
@@ -94,9 +98,18 @@ pub struct Event {
     pub tags: Vec<String>,
     /// Which endpoints it is for.
     pub audience: Audience,
+    /// When it is to be delivered, if not at once. It may be past.
+    pub deliver_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub priority: Priority,
 }
 
 impl Event {
+    /// When its endpoints are looked up and its deliveries begin.
+    pub fn begins_at(&self) -> Timestamp {
+        self.deliver_at.unwrap_or_default().max(self.accepted_at)
+    }
+
     /// The moment that receivers are told: when it happened or, where that is unknown, was accepted.
     pub fn timestamp(&self) -> Timestamp {
         self.occurred_at.unwrap_or(self.accepted_at)
@@ -120,6 +133,9 @@ impl Event {
         }
         for (index, tag) in self.tags.iter().enumerate() {
             check_text(&mut problems, &format!("tags[{index}]"), Some(tag), 64);
+        }
+        if self.begins_at().since(self.accepted_at) > MAX_AHEAD {
+            problems.push(FieldProblem::new("deliver_at", "at most 30 days ahead"));
         }
         if let Audience::Endpoints(endpoints) = &self.audience
             && !(1..=100).contains(&endpoints.len())
@@ -149,6 +165,13 @@ impl Event {
         }
         for tag in &self.tags {
             field(tag);
+        }
+        // No tag begins with a control character. Events that say nothing of this keep the digest they had before.
+        if let Some(at) = self.deliver_at {
+            field(&format!("\0deliver_at {at}"));
+        }
+        if self.priority != Priority::default() {
+            field(&format!("\0priority {}", self.priority));
         }
         let digest = hash.finalize();
         ContentDigest(hex::encode(&digest[..16]))
@@ -203,6 +226,8 @@ mod tests {
             correlation_id: None,
             tags: vec![],
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: Priority::default(),
         }
     }
 
@@ -218,6 +243,8 @@ mod tests {
             Event { tags: vec!["x".into()], ..event() },
             Event { audience: Audience::Defaults, ..event() },
             Event { occurred_at: Some(Timestamp::from_millis(5)), ..event() },
+            Event { deliver_at: Some(Timestamp::from_millis(5)), ..event() },
+            Event { priority: Priority::try_from(9).unwrap(), ..event() },
         ];
         for other in others {
             assert_ne!(first.content_digest("{}"), other.content_digest("{}"), "{other:?}");

@@ -17,7 +17,7 @@ use crate::json::{JsonBody, answer, read};
 use crate::page::{EventPlace, PageBody};
 use crate::params::{Params, PathId};
 use crate::problem::Problem;
-use crate::services::{IngestServices, QueryServices};
+use crate::services::{IngestServices, ManageServices, QueryServices};
 use crate::wire::batch::{BatchBody, BatchInput, BatchItem};
 use crate::wire::event::{EventBody, EventSummary};
 use crate::wire::publish::{AcceptedBody, EventInput};
@@ -30,6 +30,10 @@ const MAX_BATCH_BODY_BYTES: usize = 5 * 1024 * 1024;
 
 pub(crate) fn publishing() -> Router<Arc<IngestServices>> {
     Router::new().route("/v1/events", post(publish)).route("/v1/events/batch", post(publish_batch))
+}
+
+pub(crate) fn managing() -> Router<Arc<ManageServices>> {
+    Router::new().route("/v1/events/{id}/cancel", post(cancel))
 }
 
 pub(crate) fn reading() -> Router<Arc<QueryServices>> {
@@ -82,7 +86,10 @@ async fn list(
     };
     let page = params.page::<EventPlace>()?;
     let events = services.lookup.events(&may.tenant, &filter, page).await?;
-    Ok(answer(StatusCode::OK, &PageBody::new(&events, |stored| EventSummary::new(&stored.event))))
+    Ok(answer(
+        StatusCode::OK,
+        &PageBody::new(&events, |stored| EventSummary::new(&stored.event, stored.schedule.as_ref())),
+    ))
 }
 
 async fn show(
@@ -92,4 +99,13 @@ async fn show(
 ) -> Result<Response, Problem> {
     let explained = services.lookup.event(&may.tenant, &id).await?.ok_or_else(Problem::not_found)?;
     Ok(answer(StatusCode::OK, &EventBody::new(&explained).map_err(|error| Problem::defect(&error))?))
+}
+
+async fn cancel(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Publish>,
+    PathId(id): PathId<EventId>,
+) -> Result<Response, Problem> {
+    let stored = services.cancel.cancel(&may.tenant, &id).await?;
+    Ok(answer(StatusCode::OK, &EventSummary::new(&stored.event, stored.schedule.as_ref())))
 }

@@ -8,11 +8,12 @@ use axum::response::{IntoResponse, Response};
 use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there.
-const PATHS: [(&str, &str); 25] = [
+const PATHS: [(&str, &str); 26] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
     ("/v1/events/{id}", "GET"),
+    ("/v1/events/{id}/cancel", "POST"),
     ("/v1/endpoints", "GET, POST"),
     ("/v1/endpoints/{id}", "DELETE, GET, PATCH"),
     ("/v1/endpoints/{id}/circuit", "POST"),
@@ -33,7 +34,7 @@ const PATHS: [(&str, &str); 25] = [
     ("/v1/keys", "GET, POST"),
     ("/v1/keys/{id}", "DELETE"),
     ("/v1/tenants", "GET, POST"),
-    ("/v1/tenants/{id}", "GET"),
+    ("/v1/tenants/{id}", "GET, PATCH"),
 ];
 
 /// Answers a request that no route takes.

@@ -7,6 +7,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use postrider_application::access::{AuthError, KeyError};
+use postrider_application::cancel_event::CancelError;
 use postrider_application::endpoints::{EndpointError, SecretsError};
 use postrider_application::ingest::IngestError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
@@ -34,6 +35,7 @@ pub(crate) enum Kind {
     Conflict,
     TooLarge,
     UnsupportedMediaType,
+    RateLimited,
     Internal,
     Unavailable,
 }
@@ -61,6 +63,9 @@ impl Kind {
                 "Unsupported content type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ),
+            Self::RateLimited => {
+                ("/problems/rate-limited", "Too many requests", StatusCode::TOO_MANY_REQUESTS)
+            }
             Self::Internal => ("/problems/internal", "Internal error", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => {
                 ("/problems/unavailable", "Temporarily unavailable", StatusCode::SERVICE_UNAVAILABLE)
@@ -76,11 +81,13 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<FieldProblem>,
     limit_bytes: Option<usize>,
+    /// In how many seconds it may succeed.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), limit_bytes: None }
+        Self { kind, detail: detail.into(), errors: Vec::new(), limit_bytes: None, retry_after: None }
     }
 
     /// The same problem, with the field that it is about.
@@ -155,6 +162,8 @@ impl Serialize for Problem {
             errors: Vec<FieldBody<'a>>,
             #[serde(skip_serializing_if = "Option::is_none")]
             limit_bytes: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            retry_after: Option<u64>,
         }
         #[derive(Serialize)]
         struct FieldBody<'a> {
@@ -165,7 +174,8 @@ impl Serialize for Problem {
         let errors = self.errors.iter();
         let errors = errors.map(|error| FieldBody { field: &error.field, message: &error.message }).collect();
         let (status, detail) = (status.as_u16(), &*self.detail);
-        Body { r#type, title, status, detail, errors, limit_bytes: self.limit_bytes }.serialize(serializer)
+        let (limit_bytes, retry_after) = (self.limit_bytes, self.retry_after);
+        Body { r#type, title, status, detail, errors, limit_bytes, retry_after }.serialize(serializer)
     }
 }
 
@@ -182,6 +192,7 @@ impl IntoResponse for Problem {
             Kind::Unavailable => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             // The rest of the body may be on its way: nothing else can follow on this connection.
             Kind::TooLarge => headers.insert(CONNECTION, HeaderValue::from_static("close")),
+            Kind::RateLimited => headers.insert(RETRY_AFTER, self.retry_after.unwrap_or(1).into()),
             _ => None,
         };
         response
@@ -220,9 +231,25 @@ impl From<IngestError> for Problem {
                 Self { limit_bytes: Some(limit), ..Self::new(Kind::TooLarge, detail).at("data") }
             }
             IngestError::Conflict(_) => Self::new(Kind::Conflict, detail).at("event_id"),
+            IngestError::RateLimited { retry_after } => {
+                Self { retry_after: Some(retry_after.as_secs()), ..Self::new(Kind::RateLimited, detail) }
+            }
+            IngestError::Rate(error) => Self::unavailable(&*error),
             IngestError::Table(error) => error.into(),
             IngestError::Queue(error) => error.into(),
             IngestError::Blobs(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown(_) => Self::not_found(),
+            CancelError::TooLate(_) | CancelError::Contended(_) => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
+            CancelError::Table(error) => error.into(),
         }
     }
 }

@@ -54,6 +54,7 @@ fn query_routes(services: QueryServices) -> Router {
 fn manage_routes(services: ManageServices) -> Router {
     endpoints::managing()
         .merge(endpoint_health::managing())
+        .merge(events::managing())
         .merge(deliveries::managing())
         .merge(dead_letters::managing())
         .merge(keys::managing())

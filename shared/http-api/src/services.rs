@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use postrider_application::access::{Authenticator, Keys};
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints};
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::Clock;
@@ -45,6 +46,8 @@ pub struct ManageServices {
     pub status: ChangeStatus,
     /// Accepts test events.
     pub ingest: Ingest,
+    /// Cancels events.
+    pub cancel: CancelEvent,
     /// Delivers again.
     pub redeliver: Redeliver,
     /// Makes and removes API keys.

@@ -1,4 +1,4 @@
-//! Tenants: created and shown by the platform's operator.
+//! Tenants: created, changed and shown by the platform's operator.
 
 use std::sync::Arc;
 
@@ -16,10 +16,15 @@ use crate::page::PageBody;
 use crate::params::{Params, PathId};
 use crate::problem::{Kind, Problem};
 use crate::services::ManageServices;
-use crate::wire::tenant::{TenantBody, TenantInput};
+use crate::wire::tenant::{TenantBody, TenantChanges, TenantInput};
+
+/// How often a change is tried again when others change the tenant at the same time.
+const TRIES: usize = 5;
 
 pub(crate) fn managing() -> Router<Arc<ManageServices>> {
-    Router::new().route("/v1/tenants", get(list).post(create)).route("/v1/tenants/{id}", get(show))
+    Router::new()
+        .route("/v1/tenants", get(list).post(create))
+        .route("/v1/tenants/{id}", get(show).patch(update))
 }
 
 async fn create(
@@ -53,4 +58,22 @@ async fn show(
 ) -> Result<Response, Problem> {
     let tenant = services.tenants.get(&id).await?.ok_or_else(Problem::not_found)?;
     Ok(answer(StatusCode::OK, &TenantBody::new(&tenant)))
+}
+
+async fn update(
+    State(services): State<Arc<ManageServices>>,
+    _: Operator,
+    PathId(id): PathId<TenantId>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    for _ in 0..TRIES {
+        let before = services.tenants.get(&id).await?.ok_or_else(Problem::not_found)?;
+        let changed = body.read::<TenantChanges>()?.apply(&before)?;
+        match services.tenants.replace(&changed).await {
+            Ok(tenant) => return Ok(answer(StatusCode::OK, &TenantBody::new(&tenant))),
+            Err(TableError::ConditionFailed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Problem::new(Kind::Conflict, format!("the tenant {id} kept changing; try again")))
 }

@@ -15,7 +15,7 @@ use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::event::Audience;
-use postrider_domain::{ChannelKind, Delivery, DeliveryId, EndpointId, Subscription, TenantId};
+use postrider_domain::{ChannelKind, Delivery, DeliveryId, EndpointId, RateLimit, Subscription, TenantId};
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use postrider_testkit::metering::{Meter, MeteredBlobs, MeteredQueue, MeteredTable};
@@ -141,6 +141,7 @@ impl World {
                 name: Some("orders".to_owned()),
                 config: Some(json!({ "url": url })),
                 subscriptions: Some(vec![subscription]),
+                rate_limit: Some(RateLimit { per_second: 100_000.0, burst: 100_000 }),
                 ..Changes::default()
             };
             let new = NewEndpoint { channel: ChannelKind::Webhook, fields };
@@ -175,7 +176,7 @@ impl World {
         let failed = match queue {
             QueueName::Events => functions.fan_out.handle(batch).await,
             QueueName::EventsDead => functions.record.handle(batch).await,
-            QueueName::Channel(_) => functions.deliver.handle(batch).await,
+            QueueName::Channel(_) | QueueName::Express(_) => functions.deliver.handle(batch).await,
             QueueName::ChannelDead(_) => functions.record.handle(batch).await,
         };
         ids.retain(|id| !failed.contains(id));
@@ -246,6 +247,8 @@ fn publication(id: Option<&str>, audience: Audience) -> Publication {
         correlation_id: None,
         tags: vec![],
         audience,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }
 

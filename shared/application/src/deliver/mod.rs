@@ -27,6 +27,7 @@ pub use postrider_domain::CircuitRules;
 
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
+use self::gate::crowd::Crowds;
 use self::gate::{Entry, Gate};
 use crate::endpoints::{ChangeStatus, EndpointError};
 use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
@@ -35,6 +36,7 @@ use crate::ports::{
     AttemptJob, BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord,
     TableError,
 };
+use crate::rates::{RateError, Rates};
 use crate::stores::Deliveries;
 use crate::stores::deliveries::Saved;
 
@@ -68,6 +70,9 @@ pub enum DeliverError {
     /// The endpoint could not be read or disabled.
     #[error(transparent)]
     ChangeEndpoint(#[from] EndpointError),
+    /// The endpoint's rate limit cannot be asked for a turn.
+    #[error(transparent)]
+    Rate(#[from] RateError),
     /// The delivery kept changing.
     #[error("the delivery {0} kept changing while its attempt was recorded")]
     Contended(DeliveryId),
@@ -83,6 +88,8 @@ pub struct Deliver {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    rates: Rates,
+    crowds: Crowds,
     alone_since: Timestamp,
 }
 
@@ -107,7 +114,21 @@ impl Deliver {
     ) -> Self {
         let gate = Gate::new(change_status.breaker(), clock.clone());
         let alone_since = Timestamp::default();
-        Self { deliveries, endpoints, change_status, gate, queue, blobs, clock, entropy, alone_since }
+        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock));
+        let crowds = Crowds::default();
+        Self {
+            deliveries,
+            endpoints,
+            change_status,
+            gate,
+            queue,
+            blobs,
+            clock,
+            entropy,
+            rates,
+            crowds,
+            alone_since,
+        }
     }
 
     /// The same worker with other rules for circuits.
@@ -144,9 +165,16 @@ impl Deliver {
         let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
         let job = Job { message: *message, event, payload, delivery_id };
         let now = self.clock.now();
-        if let Some(at) = job.message.not_before().filter(|at| *at > now) {
+        if let Some(at) = job.message.not_before().filter(|at| *at > now)
+            && self.keeps_slot(&job).await?
+        {
             return self.send(&job, job.message.clone(), at.since(now)).await;
         }
+        let Some(place) = self.place(&job, record.receive_count).await? else { return Ok(()) };
+        if !self.has_turn(&job, record.receive_count).await? {
+            return Ok(());
+        }
+        place.begin();
         match self.admit(&job, record.receive_count).await? {
             Some(delivery) => self.attempt(&job, delivery).await,
             None => Ok(()),
@@ -156,7 +184,8 @@ impl Deliver {
     /// The delivery, if this message's attempt is still to be made, claimed unless nobody else can know of it.
     async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
         let message = &job.message;
-        if message.attempt == 1 && receive_count == 1 && !message.recheck {
+        let is_new = message.attempt == 1 && receive_count == 1 && !message.recheck;
+        if is_new && !message.returned {
             // What fan-out created follows from its message.
             let (endpoint, created_at) = (job.delivery_id.endpoint(), message.created_at());
             return Ok(Some(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at)));
@@ -185,6 +214,10 @@ impl Deliver {
                 let wait = claimed_at.after(CLAIM).since(now);
                 self.send(job, message.clone().rechecked(), wait).await?;
                 return Ok(None);
+            }
+            if is_new {
+                // The message of which it is a copy may have come again; seldom at the same time.
+                return Ok(Some(delivery));
             }
             if message.renew {
                 delivery.restart(now);
@@ -346,7 +379,7 @@ impl Deliver {
         let group = job.event.tenant.to_string();
         let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
         let channel = self.endpoints.channel();
-        Ok(send_all(&*self.queue, QueueName::Channel(channel), vec![message]).await?)
+        Ok(send_all(&*self.queue, QueueName::of(channel, job.event.priority.lane()), vec![message]).await?)
     }
 }
 

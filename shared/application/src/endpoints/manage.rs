@@ -6,7 +6,8 @@ use std::time::Duration;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
 use postrider_domain::signature::{SECRET_BYTES, SigningSecret};
 use postrider_domain::{
-    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, RetryPolicy, Subscription, TenantId,
+    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, RateLimit, RetryPolicy, Subscription,
+    TenantId,
 };
 use serde_json::Value;
 
@@ -39,6 +40,8 @@ pub struct Changes {
     pub subscriptions: Option<Vec<Subscription>>,
     /// How failed attempts are repeated.
     pub retry: Option<RetryPolicy>,
+    /// How often it is called.
+    pub rate_limit: Option<RateLimit>,
     /// How long the receiver has to answer.
     pub timeout: Option<Duration>,
     /// Whether events for default endpoints come here.
@@ -90,6 +93,7 @@ impl ManageEndpoints {
             subscriptions: Vec::new(),
             is_default: false,
             retry: RetryPolicy::default(),
+            rate_limit: RateLimit::default(),
             timeout: DEFAULT_TIMEOUT,
             metadata: Vec::new(),
             created_at: now,
@@ -180,6 +184,8 @@ impl ManageEndpoints {
         let mut problems = endpoint.check().err().unwrap_or_default();
         let retry = endpoint.retry.check().err().unwrap_or_default();
         problems.extend(retry.into_iter().map(|problem| problem.within("retry")));
+        let rate = endpoint.rate_limit.check().err().unwrap_or_default();
+        problems.extend(rate.into_iter().map(|problem| problem.within("rate_limit")));
         let config = channel.check(&secrets.config).err().unwrap_or_default();
         problems.extend(config.into_iter().map(|problem| problem.within("config")));
         if !problems.is_empty() {
@@ -206,6 +212,7 @@ fn apply(endpoint: &mut Endpoint, changes: Changes) {
     set(&mut endpoint.description, changes.description);
     set(&mut endpoint.subscriptions, changes.subscriptions);
     set(&mut endpoint.retry, changes.retry);
+    set(&mut endpoint.rate_limit, changes.rate_limit);
     set(&mut endpoint.timeout, changes.timeout);
     set(&mut endpoint.is_default, changes.is_default);
     set(&mut endpoint.metadata, changes.metadata);

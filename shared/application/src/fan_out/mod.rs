@@ -4,6 +4,7 @@
 //! are not there, before their messages are sent. So a repetition, after a crash anywhere or of a message
 //! that came twice, finds the deliveries and sends only what may be missing, marked to be checked.
 
+mod scheduled;
 mod targets;
 
 use std::collections::{HashMap, HashSet};
@@ -13,13 +14,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
-use postrider_domain::{ChannelKind, Delivery, EndpointId, Event, Pattern, TenantId};
+use postrider_domain::{Delivery, EndpointId, Event, EventId, Pattern, TenantId};
 
 use self::targets::{Range, Target};
 use crate::cache::TimedCache;
-use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError,
-};
+use crate::messages::{ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError};
 use crate::ports::queue::failure;
 use crate::ports::{
     BlobError, Blobs, Clock, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord, TableError,
@@ -70,6 +69,9 @@ pub enum FanOutError {
     /// The store of large payloads failed.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// The event kept changing.
+    #[error("the event {0} kept changing when it was to be delivered")]
+    Contended(EventId),
     /// Parked deliveries could not be released.
     #[error(transparent)]
     Release(#[from] ReleaseError),
@@ -96,7 +98,7 @@ struct Part {
 }
 
 /// What became of one delivery of a part: the message to send, if it needs one.
-type Made = (usize, Result<Option<(ChannelKind, OutgoingMessage)>, TableError>);
+type Made = (usize, Result<Option<(QueueName, OutgoingMessage)>, TableError>);
 
 impl FanOut {
     /// A fan-out over these stores.
@@ -151,7 +153,8 @@ impl FanOut {
         let (mut parts, mut indexes, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, planned) in join_all(planned).await {
             match planned {
-                Ok(part) => {
+                Ok(None) => results.push((index, Ok(()))),
+                Ok(Some(part)) => {
                     parts.push(part);
                     indexes.push(index);
                 }
@@ -178,15 +181,18 @@ impl FanOut {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    /// Finds the endpoints that a message is about.
+    /// Finds the endpoints that a message is about; `None` when there is nothing to be done now.
     async fn plan(
         &self,
         message: FanOutMessage,
         versions: &HashMap<TenantId, u64>,
-    ) -> Result<Part, FanOutError> {
+    ) -> Result<Option<Part>, FanOutError> {
         let tenant = message.tenant()?;
         let after = message.after()?;
         let (event, payload) = message.event.read(&tenant)?;
+        if !self.begins(&message, &event).await? {
+            return Ok(None);
+        }
         let version = match versions.get(&tenant) {
             Some(version) => *version,
             None => self.endpoints.version(&tenant).await?,
@@ -196,7 +202,7 @@ impl FanOut {
         let mut wanted = self.targets(&event, &payload, version, &range).await?.into_iter();
         let targets = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
-        Ok(Part { event, message, targets, goes_on })
+        Ok(Some(Part { event, message, targets, goes_on }))
     }
 
     /// Creates the deliveries, and sends their messages as soon as enough of them are there. Answers the first
@@ -226,14 +232,14 @@ impl FanOut {
         failures
     }
 
-    /// Sends messages, those of each channel together. Answers the failures by part.
+    /// Sends messages, those of each queue together. Answers the failures by part.
     async fn send(&self, made: Vec<Made>) -> Vec<(usize, FanOutError)> {
         let mut failures = Vec::new();
-        let mut channels: HashMap<ChannelKind, (Vec<usize>, Vec<OutgoingMessage>)> = HashMap::new();
+        let mut queues: HashMap<QueueName, (Vec<usize>, Vec<OutgoingMessage>)> = HashMap::new();
         for (index, made) in made {
             match made {
-                Ok(Some((channel, message))) => {
-                    let (indexes, messages) = channels.entry(channel).or_default();
+                Ok(Some((queue, message))) => {
+                    let (indexes, messages) = queues.entry(queue).or_default();
                     indexes.push(index);
                     messages.push(message);
                 }
@@ -241,8 +247,8 @@ impl FanOut {
                 Err(error) => failures.push((index, error.into())),
             }
         }
-        let sent = channels.into_iter().map(|(channel, (indexes, messages))| async move {
-            let results = self.queue.send(QueueName::Channel(channel), messages).await;
+        let sent = queues.into_iter().map(|(queue, (indexes, messages))| async move {
+            let results = self.queue.send(queue, messages).await;
             failed(indexes, results)
         });
         failures.extend(join_all(sent).await.into_iter().flatten());
@@ -275,7 +281,7 @@ impl FanOut {
         part: &Part,
         endpoint: EndpointId,
         target: &Target,
-    ) -> Result<Option<(ChannelKind, OutgoingMessage)>, TableError> {
+    ) -> Result<Option<(QueueName, OutgoingMessage)>, TableError> {
         let now = self.clock.now();
         let event = &part.event;
         let delivery = Delivery::new(event, endpoint, target.channel, target.max_attempts, now);
@@ -293,7 +299,8 @@ impl FanOut {
         };
         let body = ChannelMessage::Deliver(Box::new(message)).write();
         let group = event.tenant.to_string();
-        Ok(Some((target.channel, OutgoingMessage { body, delay, group })))
+        let queue = QueueName::of(target.channel, event.priority.lane());
+        Ok(Some((queue, OutgoingMessage { body, delay, group })))
     }
 }
 

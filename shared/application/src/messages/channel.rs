@@ -37,6 +37,12 @@ pub struct DeliverMessage {
     pub renew: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before: Option<u64>,
+    /// Whether it was sent again without an attempt, because it has to wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub returned: bool,
+    /// The interval of the rate limit, in nanoseconds, under which `not_before` is a slot of the waiting list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot_interval: Option<u64>,
     created_at: u64,
     /// The event.
     #[serde(with = "super::shared")]
@@ -61,6 +67,8 @@ impl DeliverMessage {
             recheck: false,
             renew: false,
             not_before: None,
+            returned: false,
+            slot_interval: None,
             created_at: created_at.as_millis(),
             event: event.into(),
         }
@@ -72,7 +80,29 @@ impl DeliverMessage {
         self.attempt = number;
         self.not_before = at.map(Timestamp::as_millis);
         self.renew = false;
+        (self.returned, self.slot_interval) = (false, None);
         self
+    }
+
+    /// The same attempt, at a slot of a waiting list under a rate limit of this interval in nanoseconds.
+    #[must_use]
+    pub fn at_slot(mut self, slot: Timestamp, interval: u64) -> Self {
+        self.not_before = Some(slot.as_millis());
+        (self.returned, self.slot_interval) = (true, Some(interval));
+        self
+    }
+
+    /// The same attempt at a later moment, which nobody asks for again.
+    #[must_use]
+    pub fn later(mut self, at: Timestamp) -> Self {
+        self.not_before = Some(at.as_millis());
+        (self.returned, self.slot_interval) = (true, None);
+        self
+    }
+
+    /// The interval of the rate limit under which it has a slot; `None` when it was on no waiting list.
+    pub const fn slot_interval(&self) -> Option<u64> {
+        self.slot_interval
     }
 
     /// The same message, on somebody's request.

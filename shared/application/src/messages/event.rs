@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use postrider_domain::event::Audience;
-use postrider_domain::{Event, TenantId, Timestamp};
+use postrider_domain::{Event, Lane, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -46,6 +46,10 @@ pub struct WireEvent {
     tags: Vec<String>,
     #[serde(default, skip_serializing_if = "WireAudience::is_subscribers")]
     audience: WireAudience,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority: Option<u32>,
     /// `null` is data like any other.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     data: Option<Box<RawValue>>,
@@ -103,6 +107,8 @@ impl WireEvent {
                     WireAudience::Endpoints(ids.iter().map(ToString::to_string).collect())
                 }
             },
+            deliver_at: event.deliver_at.map(Timestamp::as_millis),
+            priority: (event.priority != Priority::default()).then(|| event.priority.as_number().into()),
             data: None,
             data_base64: None,
             blob: None,
@@ -127,6 +133,12 @@ impl WireEvent {
             + self.data_base64.as_ref().map_or(0, String::len)
     }
 
+    /// The lane of the event's deliveries.
+    pub fn lane(&self) -> Lane {
+        let priority = self.priority.and_then(|number| Priority::try_from(number).ok());
+        priority.unwrap_or_default().lane()
+    }
+
     /// Reads an event of this tenant.
     ///
     /// # Errors
@@ -148,6 +160,8 @@ impl WireEvent {
             (None, None, Some(blob)) => Payload::Stored { key: blob.key.clone(), size: blob.size },
             _ => return Err(MessageError::new("there must be one of data, data_base64 and blob")),
         };
+        let priority = self.priority.map(Priority::try_from).transpose().map_err(MessageError::new)?;
+        let priority = priority.unwrap_or_default();
         let event = Event {
             tenant: tenant.clone(),
             id: self.id.parse().map_err(MessageError::new)?,
@@ -158,6 +172,8 @@ impl WireEvent {
             correlation_id: self.correlation_id.clone(),
             tags: self.tags.clone(),
             audience,
+            deliver_at: self.deliver_at.map(Timestamp::from_millis),
+            priority,
         };
         Ok((event, payload))
     }

@@ -193,7 +193,7 @@ impl EventsMessage {
     pub fn write(&self) -> String {
         match self {
             Self::FanOut(message) => write(self, Some(&message.event)),
-            Self::Release(_) => write(self, None),
+            Self::Release(_) | Self::Skip(_) => write(self, None),
         }
     }
 

@@ -16,6 +16,8 @@ fn event(audience: Audience) -> Event {
         correlation_id: None,
         tags: vec!["x".into()],
         audience,
+        deliver_at: Some(Timestamp::from_millis(9)),
+        priority: 8.try_into().unwrap(),
     }
 }
 

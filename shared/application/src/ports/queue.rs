@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use postrider_domain::ChannelKind;
+use postrider_domain::{ChannelKind, Lane};
 
 /// The longest delay of a message (SQS `DelaySeconds`).
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
@@ -19,6 +19,8 @@ pub enum QueueName {
     EventsDead,
     /// Deliveries of one channel, to be attempted.
     Channel(ChannelKind),
+    /// Deliveries of one channel that are urgent, to be attempted past the others.
+    Express(ChannelKind),
     /// Deliveries of one channel that are given up, or whose message was handed out too often.
     ChannelDead(ChannelKind),
 }
@@ -28,15 +30,25 @@ impl QueueName {
     pub fn all() -> Vec<Self> {
         let channels = ChannelKind::ALL.into_iter();
         let mut queues = vec![Self::Events, Self::EventsDead];
-        queues.extend(channels.flat_map(|kind| [Self::Channel(kind), Self::ChannelDead(kind)]));
+        queues.extend(
+            channels.flat_map(|kind| [Self::Channel(kind), Self::Express(kind), Self::ChannelDead(kind)]),
+        );
         queues
+    }
+
+    /// The queue of a channel's deliveries in a lane.
+    pub const fn of(channel: ChannelKind, lane: Lane) -> Self {
+        match lane {
+            Lane::Standard => Self::Channel(channel),
+            Lane::Express => Self::Express(channel),
+        }
     }
 
     /// The queue that takes what this one gave up; `None` for a dead-letter queue.
     pub const fn dead_letter_queue(self) -> Option<Self> {
         match self {
             Self::Events => Some(Self::EventsDead),
-            Self::Channel(kind) => Some(Self::ChannelDead(kind)),
+            Self::Channel(kind) | Self::Express(kind) => Some(Self::ChannelDead(kind)),
             Self::EventsDead | Self::ChannelDead(_) => None,
         }
     }
@@ -48,6 +60,7 @@ impl fmt::Display for QueueName {
             Self::Events => f.write_str("events"),
             Self::EventsDead => f.write_str("events-dlq"),
             Self::Channel(kind) => write!(f, "{kind}"),
+            Self::Express(kind) => write!(f, "{kind}-express"),
             Self::ChannelDead(kind) => write!(f, "{kind}-dlq"),
         }
     }

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::circuit::{Admission, PROBES};
-use postrider_domain::{Delivery, DeliveryId, Endpoint, EndpointId, EndpointStatus, TenantId, Timestamp};
+use postrider_domain::{
+    Delivery, DeliveryId, Endpoint, EndpointId, EndpointStatus, Lane, TenantId, Timestamp,
+};
 
 use self::pace::Pace;
 use crate::messages::{ChannelMessage, EventsMessage, MessageError, Progress, ReleaseMessage};
@@ -60,6 +62,10 @@ impl Release {
     pub fn new(endpoints: Endpoints, deliveries: Deliveries, events: Events, queue: Arc<dyn Queue>) -> Self {
         let (circuits, drains) = (Circuits::new(deliveries.table()), Drains::new(deliveries.table()));
         Self { endpoints, deliveries, events, circuits, drains, queue }
+    }
+
+    pub(crate) const fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Deals with one message: a portion, and the message for the next one.
@@ -201,14 +207,16 @@ impl Release {
             .try_collect()
             .await?;
         // A delivery whose event has expired stays parked until it expires itself.
-        let messages = messages.into_iter().flatten().enumerate().map(|(place, message)| {
-            let body = ChannelMessage::Deliver(Box::new(message.rechecked())).write();
-            outgoing(&endpoint.tenant, body, delay(place))
-        });
-        let messages: Vec<_> = messages.collect();
-        let count = messages.len();
-        send_all(&*self.queue, QueueName::Channel(endpoint.channel), messages).await?;
-        Ok(count)
+        let messages: Vec<_> = messages.into_iter().flatten().enumerate().collect();
+        for lane in [Lane::Express, Lane::Standard] {
+            let own = messages.iter().filter(|(_, message)| message.event.lane() == lane);
+            let outgoing = own.map(|(place, message)| {
+                let body = ChannelMessage::Deliver(Box::new(message.clone().rechecked())).write();
+                outgoing(&endpoint.tenant, body, delay(*place))
+            });
+            send_all(&*self.queue, QueueName::of(endpoint.channel, lane), outgoing.collect()).await?;
+        }
+        Ok(messages.len())
     }
 
     /// Puts a portion on record: how many, and the last of them.

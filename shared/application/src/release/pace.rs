@@ -9,36 +9,33 @@ use crate::ports::queue::MAX_DELAY;
 /// How many deliveries one message releases at the most before it hands on to the next.
 const CHUNK: u32 = 100;
 
-/// How many deliveries of an endpoint go on in a second.
-const fn release_rate(_: &Endpoint) -> u32 {
-    100
-}
-
 /// How the deliveries of a portion are spread.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    per_second: u32,
+    /// From one delivery to the next.
+    interval: Duration,
 }
 
 impl Pace {
     pub(super) fn of(endpoint: &Endpoint) -> Self {
-        Self { per_second: release_rate(endpoint).max(1) }
+        Self { interval: Duration::from_nanos(endpoint.rate_limit.interval()) }
     }
 
     /// How many deliveries a portion has: what goes on within the longest delay of a message, at the most.
     pub(super) fn portion(self) -> usize {
-        let fit = u64::from(self.per_second) * MAX_DELAY.as_secs();
-        u64::from(CHUNK).min(fit) as usize
+        let fit = MAX_DELAY.as_nanos() / self.interval.as_nanos().max(1);
+        fit.clamp(1, CHUNK.into()) as usize
     }
 
     /// For how long the message of a delivery of a portion is delayed. SQS counts whole seconds.
     pub(super) fn delay(self, place: usize) -> Duration {
-        Duration::from_secs(place as u64 / u64::from(self.per_second))
+        Duration::from_secs(self.interval.saturating_mul(place as u32).as_secs())
     }
 
     /// How long a portion of so many takes.
     pub(super) fn duration(self, deliveries: usize) -> Duration {
-        Duration::from_secs((deliveries as u64).div_ceil(u64::from(self.per_second)))
+        let whole = self.interval.saturating_mul(deliveries as u32);
+        Duration::from_secs(whole.as_nanos().div_ceil(1_000_000_000) as u64)
     }
 }
 
@@ -49,7 +46,7 @@ mod tests {
     #[test]
     fn no_second_has_more_than_the_rate() {
         for per_second in [1, 3, 7, 100, 1000] {
-            let pace = Pace { per_second };
+            let pace = Pace { interval: Duration::from_secs(1) / per_second };
             let portion = pace.portion();
             let mut seconds = std::collections::BTreeMap::<u64, u32>::new();
             for round in 0..5 {
@@ -58,7 +55,7 @@ mod tests {
                     *seconds.entry(begin + pace.delay(place).as_secs()).or_default() += 1;
                 }
             }
-            assert!(seconds.values().all(|count| *count <= per_second), "{per_second}: {seconds:?}");
+            assert!(seconds.values().all(|count| *count <= per_second + 1), "{per_second}: {seconds:?}");
             assert!(pace.delay(portion) <= MAX_DELAY);
         }
     }

@@ -6,28 +6,13 @@ use std::time::Duration;
 use postrider_domain::circuit::Admission;
 use postrider_domain::{Circuit, EndpointStatus};
 
-use super::{Run, Schedule, ScheduleError};
+use super::{Schedule, ScheduleError};
 use crate::stores::circuits::EndpointCircuit;
 
 impl Schedule {
-    /// Looks at circuits, each by itself.
-    pub(super) async fn look_at(&self, circuits: Vec<EndpointCircuit>, run: &mut Run) {
-        for due in circuits {
-            match self.look_at_one(&due).await {
-                Ok(was_due) => run.circuits += usize::from(was_due),
-                Err(error) => {
-                    run.failed += 1;
-                    let (tenant, endpoint) = (&due.tenant, due.endpoint);
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(tenant.id = %tenant, endpoint.id = %endpoint, error, "a circuit was not looked at");
-                }
-            }
-        }
-    }
-
     /// Puts a circuit off, on the condition that nobody else did, and then does what has to be done. Answers
     /// whether it was due, and this run's.
-    async fn look_at_one(&self, due: &EndpointCircuit) -> Result<bool, ScheduleError> {
+    pub(super) async fn look_at(&self, due: &EndpointCircuit) -> Result<bool, ScheduleError> {
         let now = self.clock.now();
         // What the index shows ahead of its time is left to later runs.
         if due.circuit.check_at.is_none_or(|at| at > now) {

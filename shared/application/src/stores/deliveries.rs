@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use postrider_domain::{Delivery, DeliveryId, TenantId};
 
+use super::Buckets;
 use super::delivery_item::{DeliveryItem, TABLE, key};
 use super::item::{decode, encode};
 use crate::ports::table::{Expression, Item, Put, Table, TableError};
@@ -41,6 +42,11 @@ impl Deliveries {
     /// The table, for what is kept beside the deliveries.
     pub(crate) fn table(&self) -> Arc<dyn Table> {
         Arc::clone(&self.0)
+    }
+
+    /// The buckets of rate limits, which are in the same table.
+    pub fn buckets(&self) -> Buckets {
+        Buckets::new(Arc::clone(&self.0))
     }
 
     /// Adds a delivery unless it is there.

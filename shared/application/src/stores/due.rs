@@ -1,13 +1,14 @@
-//! What has to be looked at at its time: deliveries that wait for longer than a queue can hold a message, by the
-//! time at which their message is due, and circuits.
+//! What has to be looked at at its time: deliveries and events that wait for longer than a queue can hold a message, by
+//! the time at which their message is due, and circuits.
 //!
 //! In the index `due` they are spread over a few partitions, because one takes 1,000 writes a second.
 
 use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
 
 use super::circuits::{self, EndpointCircuit};
-use super::deliveries::{Deliveries, read_item};
+use super::deliveries::{self, Deliveries};
 use super::delivery_item::TABLE;
+use super::events::{self, StoredEvent};
 use super::item::{invalid, text};
 use crate::ports::table::{Expression, IndexName, Item, Key, Query, TableError};
 
@@ -25,8 +26,8 @@ impl DueShard {
     }
 
     /// The one of something with this id in it: ids are random enough for the sum of their characters to be spread.
-    pub(super) fn of(name: &str) -> Self {
-        Self(name.bytes().map(u64::from).sum::<u64>() % SHARDS)
+    pub(super) fn of(id: &str) -> Self {
+        Self(id.bytes().map(u64::from).sum::<u64>() % SHARDS)
     }
 
     /// The value of the index's hash key.
@@ -45,19 +46,56 @@ pub(super) fn moment(place: &str) -> Result<Timestamp, TableError> {
     place.parse().map(Timestamp::from_millis).map_err(|error| invalid(TABLE, error))
 }
 
+/// Something that is due.
+#[derive(Debug)]
+pub enum Due {
+    /// The next attempt's message of a delivery.
+    Delivery(Box<Delivery>),
+    /// An event that is to be delivered later.
+    Event(Box<StoredEvent>),
+    /// A circuit that somebody has to look at.
+    Circuit(Box<EndpointCircuit>),
+}
+
+impl Due {
+    /// When.
+    fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Delivery(delivery) => delivery.due_at,
+            Self::Event(stored) => stored.schedule.and_then(|schedule| schedule.due_at),
+            Self::Circuit(due) => due.circuit.check_at,
+        }
+    }
+
+    /// Tells by its key what an item is; `None` when this version does not know.
+    fn read(item: Item) -> Result<Option<Self>, TableError> {
+        let mut parts = text(&item, "pk").split('#').skip(1);
+        let tenant = parts.next().unwrap_or_default();
+        let tenant: TenantId = tenant.parse().map_err(|error| invalid(TABLE, error))?;
+        Ok(match parts.next() {
+            Some("D") => Some(Self::Delivery(Box::new(deliveries::read_item(&tenant, item)?))),
+            Some("E") => Some(Self::Event(Box::new(events::read_item(&tenant, item)?))),
+            Some("C") => {
+                let endpoint = parts.next().unwrap_or_default();
+                let endpoint: EndpointId = endpoint.parse().map_err(|error| invalid(TABLE, error))?;
+                Some(Self::Circuit(Box::new(circuits::read_due(tenant, endpoint, item)?)))
+            }
+            _ => None,
+        })
+    }
+}
+
 /// Some of what is due.
 #[derive(Debug)]
 pub struct DuePage {
-    /// Deliveries, the one that is due first before the others.
-    pub deliveries: Vec<Delivery>,
-    /// Circuits that somebody has to look at.
-    pub circuits: Vec<EndpointCircuit>,
+    /// What is due, that which is due first before the rest.
+    pub items: Vec<Due>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Item>,
 }
 
 impl Deliveries {
-    /// What is due until a moment in a partition, a page of it.
+    /// What is due in a partition until a moment, a page of it.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -82,35 +120,15 @@ impl Deliveries {
         let page = self.0.query(query).await?;
         let keys: Vec<Key> = page.items.iter().map(key_of).collect();
         let found = if keys.is_empty() { Vec::new() } else { self.0.batch_get(TABLE, keys).await? };
-        let (mut deliveries, mut circuits) = (Vec::new(), Vec::new());
-        for item in found {
-            let tenant = tenant_of(&item)?;
-            if text(&item, "sk") == circuits::SORT_KEY {
-                circuits.push(circuits::read_due(tenant, endpoint_of(&item)?, item)?);
-            } else {
-                deliveries.push(read_item(&tenant, item)?);
-            }
-        }
+        let items: Result<Vec<_>, TableError> = found.into_iter().map(Due::read).collect();
+        let mut items: Vec<Due> = items?.into_iter().flatten().collect();
         // The index follows the table with some delay.
-        deliveries.retain(|delivery| delivery.due_at.is_some_and(|at| at <= until));
-        deliveries.sort_by_key(|delivery| delivery.due_at);
-        circuits.retain(|due| due.circuit.check_at.is_some_and(|at| at <= until));
-        Ok(DuePage { deliveries, circuits, next: page.next })
+        items.retain(|due| due.at().is_some_and(|at| at <= until));
+        items.sort_by_key(Due::at);
+        Ok(DuePage { items, next: page.next })
     }
 }
 
 fn key_of(item: &Item) -> Key {
     Key::new(text(item, "pk"), text(item, "sk"))
-}
-
-/// The endpoint in a circuit's key, `T#<tenant>#C#<endpoint>`.
-fn endpoint_of(item: &Item) -> Result<EndpointId, TableError> {
-    let endpoint = text(item, "pk").rsplit('#').next().unwrap_or_default();
-    endpoint.parse().map_err(|error| invalid(TABLE, error))
-}
-
-/// The tenant in a delivery's or a circuit's key, `T#<tenant>#D#<endpoint>`.
-fn tenant_of(item: &Item) -> Result<TenantId, TableError> {
-    let tenant = text(item, "pk").split('#').nth(1).unwrap_or_default();
-    tenant.parse().map_err(|error| invalid(TABLE, error))
 }

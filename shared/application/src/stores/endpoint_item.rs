@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use postrider_domain::retry::Backoff;
-use postrider_domain::{Endpoint, Filter, RetryPolicy, Subscription, TenantId, Timestamp};
+use postrider_domain::{Endpoint, Filter, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +39,9 @@ pub(super) struct EndpointItem {
     subscriptions: Vec<SubscriptionForm>,
     is_default: bool,
     retry: RetryForm,
+    /// Missing in items of versions that had no limit.
+    #[serde(default)]
+    rate_limit: RateLimitForm,
     timeout_ms: u64,
     metadata: Vec<(String, String)>,
     /// JSON text.
@@ -62,6 +65,29 @@ struct RetryForm {
     max_attempts: u32,
     jitter: f64,
     strategy: StrategyForm,
+}
+
+/// A rate limit, in an endpoint's or a tenant's item.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RateLimitForm {
+    per_second: f64,
+    burst: u32,
+}
+
+impl Default for RateLimitForm {
+    fn default() -> Self {
+        Self::write(&RateLimit::default())
+    }
+}
+
+impl RateLimitForm {
+    pub(super) const fn write(limit: &RateLimit) -> Self {
+        Self { per_second: limit.per_second, burst: limit.burst }
+    }
+
+    pub(super) const fn read(&self) -> RateLimit {
+        RateLimit { per_second: self.per_second, burst: self.burst }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +121,7 @@ impl EndpointItem {
             subscriptions: endpoint.subscriptions.iter().map(subscription).collect(),
             is_default: endpoint.is_default,
             retry: RetryForm::write(&endpoint.retry),
+            rate_limit: RateLimitForm::write(&endpoint.rate_limit),
             timeout_ms: millis(endpoint.timeout),
             metadata: endpoint.metadata.clone(),
             config: record.masked_config.to_string(),
@@ -119,6 +146,7 @@ impl EndpointItem {
             subscriptions: subscriptions?,
             is_default: self.is_default,
             retry: self.retry.read(),
+            rate_limit: self.rate_limit.read(),
             timeout: Duration::from_millis(self.timeout_ms),
             metadata: self.metadata,
             created_at: Timestamp::from_millis(self.created_at),

@@ -12,6 +12,7 @@ use postrider_domain::{Event, EventId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::due::{self, DueShard};
 use super::item::{decode, encode, invalid};
 use crate::messages::{Payload, WireEvent};
 use crate::ports::table::{Expression, Item, Key, Put, Table, TableError, TableName};
@@ -33,6 +34,51 @@ pub struct StoredEvent {
     pub payload: Payload,
     /// The digest of its content.
     pub digest: ContentDigest,
+    /// Where it stands, if it was to be delivered later when it was accepted.
+    pub schedule: Option<EventSchedule>,
+}
+
+/// Where an event stands that is to be delivered later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSchedule {
+    /// Whether it is to be delivered.
+    pub state: ScheduleState,
+    /// When its message is to be sent: only for a wait that is longer than a queue can hold a message.
+    pub due_at: Option<Timestamp>,
+    /// Counts changes, from 1.
+    pub version: u64,
+}
+
+/// Whether an event is still to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleState {
+    /// Its moment has not come.
+    Waiting,
+    /// Its moment came: its endpoints are being looked up, or were.
+    Begun,
+    /// Somebody cancelled it before.
+    Cancelled,
+}
+
+impl ScheduleState {
+    const ALL: [Self; 3] = [Self::Waiting, Self::Begun, Self::Cancelled];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Begun => "begun",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What saving an event came to.
+#[derive(Debug)]
+pub enum SavedEvent {
+    /// It is saved; its version is one higher.
+    Yes,
+    /// Somebody changed it in between.
+    Changed,
 }
 
 /// What storing an event came to.
@@ -57,6 +103,14 @@ struct EventItem {
     digest: String,
     /// JSON text of the event with its data or the blob's key.
     event: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schedule: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
     /// Seconds since the Unix epoch, for DynamoDB's TTL.
     expires_at: u64,
 }
@@ -94,8 +148,16 @@ impl EventItem {
             event_type: event.event_type.to_string(),
             digest: stored.digest.as_str().to_owned(),
             event: serde_json::to_string(wire).map_err(|error| invalid(TABLE, error))?,
-            expires_at: event.accepted_at.after(RETENTION).as_seconds(),
+            schedule: stored.schedule.map(|schedule| schedule.state.as_str().to_owned()),
+            due: None,
+            due_at: None,
+            version: stored.schedule.map(|schedule| schedule.version),
+            expires_at: event.begins_at().after(RETENTION).as_seconds(),
         };
+        if let Some(due_at) = stored.schedule.and_then(|schedule| schedule.due_at) {
+            item.due = Some(DueShard::of(event.id.as_str()).partition());
+            item.due_at = Some(due::place(due_at));
+        }
         if event.id.as_generated().is_none() {
             let hash = Sha256::digest(event.id.as_str().as_bytes());
             let random = hash.iter().take(10).fold(0, |bits, byte| (bits << 8) | u128::from(*byte));
@@ -108,7 +170,14 @@ impl EventItem {
     fn read(self, tenant: &TenantId) -> Result<StoredEvent, TableError> {
         let wire: WireEvent = serde_json::from_str(&self.event).map_err(|error| invalid(TABLE, error))?;
         let (event, payload) = wire.read(tenant).map_err(|error| invalid(TABLE, error))?;
-        Ok(StoredEvent { event, payload, digest: ContentDigest::from_stored(self.digest) })
+        let due_at = self.due_at.as_deref().map(due::moment).transpose()?;
+        let schedule = self.schedule.map(|text| {
+            let known = ScheduleState::ALL.into_iter().find(|state| state.as_str() == text);
+            let state = known.ok_or_else(|| invalid(TABLE, "the event's schedule has no known state"))?;
+            Ok(EventSchedule { state, due_at, version: self.version.unwrap_or_default() })
+        });
+        let digest = ContentDigest::from_stored(self.digest);
+        Ok(StoredEvent { event, payload, digest, schedule: schedule.transpose()? })
     }
 }
 
@@ -147,6 +216,24 @@ impl Events {
             Err(TableError::ConditionFailed { current: Some(current) }) => {
                 Ok(Stored::Existing(Box::new(read_item(&stored.event.tenant, *current)?)))
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Saves an event that was read, or stored, at its schedule's version.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn save(&self, stored: &StoredEvent) -> Result<SavedEvent, TableError> {
+        let mut form = stored.clone();
+        let version = stored.schedule.map_or(0, |schedule| schedule.version);
+        form.schedule = form.schedule.map(|schedule| EventSchedule { version: version + 1, ..schedule });
+        let wire = WireEvent::new(&form.event, &form.payload).map_err(|error| invalid(TABLE, error))?;
+        let item = encode(TABLE, &EventItem::write(&form, &wire)?)?;
+        let condition = Expression::new("version = :version").number_value(":version", version);
+        match self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await {
+            Ok(()) => Ok(SavedEvent::Yes),
+            Err(TableError::ConditionFailed { .. }) => Ok(SavedEvent::Changed),
             Err(error) => Err(error),
         }
     }

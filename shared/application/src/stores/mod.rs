@@ -10,13 +10,15 @@
 //! | config | `KEY#key_...` | `KEY` | API key, by its public part |
 //! | config | `T#<tenant>#K` | `key_...` | the same API key, to list a tenant's |
 //! | ledger | `T#<tenant>#E#<shard>` | `evt_...` | event under an id that was made here |
-//! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline` |
+//! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline`. Both, when they are to be delivered much later, by that time in the index `due` |
 //! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
 //! | ledger | `T#<tenant>#C#<endpoint>` | `CIRCUIT` | circuit of an endpoint that was in trouble; by the time at which somebody has to look at it in the index `due` |
 //! | ledger | `T#<tenant>#C#<endpoint>` | `DRAIN` | how far the endpoint's parked deliveries have been let go on |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
+//! | ledger | `T#<tenant>#R#<endpoint>` | `RATE` | bucket of an endpoint's rate limit; without the endpoint, of the tenant's publishing |
 
 pub mod api_keys;
+pub mod buckets;
 pub mod circuits;
 pub mod dead_letters;
 pub mod deliveries;
@@ -34,6 +36,7 @@ pub mod page;
 pub mod tenants;
 
 pub use api_keys::ApiKeys;
+pub use buckets::Buckets;
 pub use circuits::Circuits;
 pub use dead_letters::DeadLetters;
 pub use deliveries::Deliveries;

@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
-use postrider_domain::{TenantId, Timestamp};
+use postrider_domain::{RateLimit, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::endpoint_item::RateLimitForm;
 use super::item::{decode, encode};
-use super::{PageRequest, Paged};
+use super::{Buckets, PageRequest, Paged};
 use crate::ports::table::{Expression, Key, Put, Query, Table, TableError, TableName};
 
 const TABLE: TableName = TableName::Config;
 const PARTITION: &str = "TENANTS";
 
 /// An organisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tenant {
     /// Chosen by the operator.
     pub id: TenantId,
     /// What people call it.
     pub name: String,
+    /// How many events it may publish; as many as it likes when there is none.
+    pub publish_limit: Option<RateLimit>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Counts changes, from 0.
+    pub version: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,13 +33,35 @@ struct TenantItem {
     pk: String,
     sk: String,
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    publish_limit: Option<RateLimitForm>,
     created_at: u64,
+    /// Missing in a tenant that was never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 impl TenantItem {
     fn read(self) -> Result<Tenant, TableError> {
         let id = self.sk.parse().map_err(|error| super::item::invalid(TABLE, error))?;
-        Ok(Tenant { id, name: self.name, created_at: Timestamp::from_millis(self.created_at) })
+        Ok(Tenant {
+            id,
+            name: self.name,
+            publish_limit: self.publish_limit.map(|form| form.read()),
+            created_at: Timestamp::from_millis(self.created_at),
+            version: self.version.unwrap_or_default(),
+        })
+    }
+
+    fn write(tenant: &Tenant) -> Self {
+        Self {
+            pk: PARTITION.to_owned(),
+            sk: tenant.id.to_string(),
+            name: tenant.name.clone(),
+            publish_limit: tenant.publish_limit.as_ref().map(RateLimitForm::write),
+            created_at: tenant.created_at.as_millis(),
+            version: Some(tenant.version).filter(|version| *version > 0),
+        }
     }
 }
 
@@ -48,19 +75,34 @@ impl Tenants {
         Self(table)
     }
 
+    /// The buckets of rate limits, in the other table.
+    pub fn buckets(&self) -> Buckets {
+        Buckets::new(Arc::clone(&self.0))
+    }
+
     /// Adds a tenant.
     ///
     /// # Errors
     /// [`TableError::ConditionFailed`] when there is one with this id.
     pub async fn create(&self, tenant: &Tenant) -> Result<(), TableError> {
-        let item = TenantItem {
-            pk: PARTITION.to_owned(),
-            sk: tenant.id.to_string(),
-            name: tenant.name.clone(),
-            created_at: tenant.created_at.as_millis(),
-        };
         let condition = Some(Expression::new("attribute_not_exists(pk)"));
-        self.0.put(Put { table: TABLE, item: encode(TABLE, &item)?, condition }).await
+        let item = encode(TABLE, &TenantItem::write(tenant))?;
+        self.0.put(Put { table: TABLE, item, condition }).await
+    }
+
+    /// Replaces a tenant that was read at version `tenant.version`; the version is one higher afterwards.
+    ///
+    /// # Errors
+    /// [`TableError::ConditionFailed`] when somebody changed it in between.
+    pub async fn replace(&self, tenant: &Tenant) -> Result<Tenant, TableError> {
+        let condition = match tenant.version {
+            0 => Expression::new("attribute_exists(pk) AND attribute_not_exists(version)"),
+            version => Expression::new("version = :version").number_value(":version", version),
+        };
+        let next = Tenant { version: tenant.version + 1, ..tenant.clone() };
+        let item = encode(TABLE, &TenantItem::write(&next))?;
+        self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await?;
+        Ok(next)
     }
 
     /// The tenant with an id.

@@ -18,6 +18,8 @@ fn publication(id: &str, data: &'static str) -> Publication {
         correlation_id: None,
         tags: Vec::new(),
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }
 
@@ -26,7 +28,13 @@ async fn each_event_goes_to_its_tenant_and_the_answers_keep_their_order() {
     let world = World::new();
     let other: TenantId = "other".parse().unwrap();
     for id in [&world.tenant, &other] {
-        let tenant = Tenant { id: id.clone(), name: id.to_string(), created_at: Timestamp::default() };
+        let tenant = Tenant {
+            id: id.clone(),
+            name: id.to_string(),
+            publish_limit: None,
+            created_at: Timestamp::default(),
+            version: 0,
+        };
         world.tenants.create(&tenant).await.unwrap();
     }
     let nobody: TenantId = "nobody".parse().unwrap();

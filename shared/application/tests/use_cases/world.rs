@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
@@ -30,7 +31,7 @@ use postrider_domain::event::Audience;
 use postrider_domain::signature::SigningSecret;
 use postrider_domain::{
     ChannelKind, Circuit, CircuitRules, Delivery, DeliveryId, DeliveryStatus, EndpointId, FieldProblem,
-    Outcome, RetryPolicy, Subscription, TenantId, Timestamp,
+    Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
@@ -193,6 +194,7 @@ pub(crate) struct World {
     pub(crate) table: Arc<dyn Table>,
     secrets: Secrets,
     rules: CircuitRules,
+    pub(crate) cancel: CancelEvent,
 }
 
 impl World {
@@ -282,6 +284,7 @@ impl World {
                 queue.clone(),
                 clock.clone(),
             ),
+            cancel: CancelEvent::new(events.clone(), clock.clone()),
             schedule: Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()),
             events,
             deliveries,
@@ -309,6 +312,7 @@ impl World {
             config: Some(json!({})),
             subscriptions: Some(vec![subscription]),
             retry: Some(retry),
+            rate_limit: Some(RateLimit { per_second: 100_000.0, burst: 100_000 }),
             ..Changes::default()
         };
         let new = NewEndpoint { channel: ChannelKind::Webhook, fields };
@@ -316,16 +320,16 @@ impl World {
     }
 
     pub(crate) async fn publish(&self, id: Option<&str>, data: &str) -> Result<Accepted, IngestError> {
-        let publication = Publication {
-            event_id: id.map(|id| id.parse().unwrap()),
-            event_type: "order.paid".parse().unwrap(),
-            data: Bytes::copy_from_slice(data.as_bytes()),
-            occurred_at: None,
-            source: None,
-            correlation_id: None,
-            tags: vec![],
-            audience: Audience::Subscribers,
-        };
+        self.ingest.accept(&self.tenant, publication(id, data)).await
+    }
+
+    /// Publishes an event that is to be delivered later.
+    pub(crate) async fn publish_for(
+        &self,
+        id: Option<&str>,
+        deliver_at: Timestamp,
+    ) -> Result<Accepted, IngestError> {
+        let publication = Publication { deliver_at: Some(deliver_at), ..publication(id, "{}") };
         self.ingest.accept(&self.tenant, publication).await
     }
 
@@ -346,7 +350,7 @@ impl World {
         let failed: HashSet<String> = match queue {
             QueueName::Events => self.fan_out.handle(records).await,
             QueueName::EventsDead => self.record.handle(records).await,
-            QueueName::Channel(_) => self.deliver.handle(records).await,
+            QueueName::Channel(_) | QueueName::Express(_) => self.deliver.handle(records).await,
             QueueName::ChannelDead(_) => self.record.handle(records).await,
         }
         .into_iter()
@@ -425,5 +429,21 @@ impl World {
     pub(crate) async fn delivery(&self, accepted: &Accepted, endpoint: EndpointId) -> Delivery {
         let id = DeliveryId::derive(accepted.accepted_at, &accepted.event_id, endpoint);
         self.deliveries.get(&self.tenant, id).await.unwrap().expect("the delivery is there")
+    }
+}
+
+/// An event for all who subscribed.
+pub(crate) fn publication(id: Option<&str>, data: &str) -> Publication {
+    Publication {
+        event_id: id.map(|id| id.parse().unwrap()),
+        event_type: "order.paid".parse().unwrap(),
+        data: Bytes::copy_from_slice(data.as_bytes()),
+        occurred_at: None,
+        source: None,
+        correlation_id: None,
+        tags: vec![],
+        audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }

@@ -24,7 +24,7 @@ use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
 use postrider_domain::signature::SigningSecret;
 use postrider_domain::{
-    ChannelKind, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription, TenantId, Timestamp,
+    ChannelKind, EndpointId, FieldProblem, Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -184,6 +184,7 @@ impl World {
             name: Some("test".to_owned()),
             config: Some(json!({})),
             subscriptions: Some(vec![subscription]),
+            rate_limit: Some(RateLimit { per_second: 100_000.0, burst: 100_000 }),
             retry: Some(RetryPolicy::default()),
             ..Changes::default()
         };
@@ -201,6 +202,8 @@ impl World {
             correlation_id: None,
             tags: vec![],
             audience: Audience::Subscribers,
+            deliver_at: None,
+            priority: postrider_domain::Priority::default(),
         };
         self.ingest.accept(&self.tenant, publication).await
     }

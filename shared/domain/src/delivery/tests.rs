@@ -11,6 +11,8 @@ fn delivery() -> Delivery {
         correlation_id: None,
         tags: vec![],
         audience: crate::event::Audience::Subscribers,
+        deliver_at: None,
+        priority: crate::Priority::default(),
     };
     let endpoint = "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap();
     Delivery::new(&event, endpoint, ChannelKind::Webhook, 5, event.accepted_at)

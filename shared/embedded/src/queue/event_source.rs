@@ -5,16 +5,26 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use postrider_application::ports::{QueueName, QueueRecord};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::LocalQueues;
 
 /// Deals with a batch and answers the ids of the messages that must come again.
 pub type Handler = Arc<dyn Fn(Vec<QueueRecord>) -> BoxFuture<'static, Vec<String>> + Send + Sync>;
+
+/// How the messages of a batch are handed to the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// All together.
+    Together,
+    /// Each by itself, and what is done is done: one that takes long keeps no other's place.
+    Apart,
+}
 
 /// How a queue is consumed.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +33,8 @@ pub struct EventSourceConfig {
     pub batch_size: usize,
     /// How many batches are dealt with at a time (`MaximumConcurrency`).
     pub concurrency: usize,
+    /// Whether a batch is dealt with as a whole.
+    pub grouping: Grouping,
     /// How long messages are invisible while they are dealt with (`VisibilityTimeout`). What failed comes
     /// again when it has passed.
     pub visibility: Duration,
@@ -49,31 +61,44 @@ impl EventSource {
 
     /// Runs until `stop` turns true, and then until the batches under way are done.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(self.config.concurrency));
+        let Self { queues, queue, config, handler } = self;
+        let apart = config.grouping == Grouping::Apart;
+        // A place for each message, or for each batch.
+        let size = if apart { config.batch_size } else { 1 };
+        let places = Arc::new(Semaphore::new(config.concurrency * size));
         let mut batches = JoinSet::new();
         loop {
             let ready = async {
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                self.queues.wait(self.queue).await;
-                slot
+                let place = Arc::clone(&places).acquire_owned().await;
+                queues.wait(queue).await;
+                place
             };
-            let slot = tokio::select! {
+            let place = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(_) = batches.join_next(), if !batches.is_empty() => continue,
-                slot = ready => slot,
+                place = ready => place,
             };
-            let Ok(slot) = slot else { break };
+            let Ok(mut place) = place else { break };
             // While there is other work, what it sends shares the batch; when there is none this takes no time.
             tokio::task::yield_now().await;
-            let messages = self.queues.receive(self.queue, self.config.batch_size, self.config.visibility);
+            while place.num_permits() < size
+                && let Ok(another) = Arc::clone(&places).try_acquire_owned()
+            {
+                place.merge(another);
+            }
+            let most = if apart { place.num_permits() } else { config.batch_size };
+            let messages = queues.receive(queue, most, config.visibility);
             if messages.is_empty() {
                 continue;
             }
-            let work = deal_with(Arc::clone(&self.queues), self.queue, Arc::clone(&self.handler), messages);
+            let (queues, handler) = (Arc::clone(&queues), Arc::clone(&handler));
             batches.spawn(async move {
-                work.await;
-                drop(slot);
+                match config.grouping {
+                    Grouping::Together => deal_with(&queues, queue, handler, messages).await,
+                    Grouping::Apart => deal_apart(&queues, queue, &handler, messages, &mut place).await,
+                }
+                drop(place);
             });
         }
         while batches.join_next().await.is_some() {}
@@ -81,7 +106,7 @@ impl EventSource {
 }
 
 async fn deal_with(
-    queues: Arc<LocalQueues>,
+    queues: &LocalQueues,
     queue: QueueName,
     handler: Handler,
     messages: Vec<(u64, QueueRecord)>,
@@ -98,4 +123,27 @@ async fn deal_with(
     let is_done = |id: &u64| failed.is_empty() || !failed.contains(&id.to_string());
     let done: Vec<u64> = ids.into_iter().filter(is_done).collect();
     queues.delete(queue, &done);
+}
+
+/// Deals with each message by itself, and frees its place when it is over. Those that are over together are removed
+/// together. A panic ends the batch: what is left of it comes again.
+async fn deal_apart(
+    queues: &LocalQueues,
+    queue: QueueName,
+    handler: &Handler,
+    messages: Vec<(u64, QueueRecord)>,
+    places: &mut OwnedSemaphorePermit,
+) {
+    let unused = places.num_permits().saturating_sub(messages.len());
+    drop(places.split(unused));
+    let work = messages.into_iter().map(|(id, record)| {
+        let work = handler(vec![record]);
+        async move { work.await.is_empty().then_some(id) }
+    });
+    let mut over = work.collect::<FuturesUnordered<_>>().ready_chunks(places.num_permits().max(1));
+    while let Some(over) = over.next().await {
+        let done: Vec<u64> = over.iter().flatten().copied().collect();
+        queues.delete(queue, &done);
+        drop(places.split(over.len()));
+    }
 }

@@ -1,4 +1,10 @@
 //! One queue in memory: what is visible, what will be, and how often each message was handed out.
+//!
+//! Messages that are visible are handed out fairly, as SQS does with message groups (fair queues): of those groups
+//! that have any, the one with the fewest messages under way is next. Whoever sends much, or to a receiver that is
+//! slow, waits behind everybody with less under way, and gets what they leave.
+
+mod groups;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use postrider_application::ports::{OutgoingMessage, QueueRecord};
 use postrider_domain::Timestamp;
+
+use self::groups::Groups;
 
 /// Numbers messages within the process; the log remembers the highest.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -21,6 +29,18 @@ pub(super) struct Message {
     pub(super) receive_count: u32,
     /// Whether it may have been handed out by a process that was killed.
     perhaps_received: bool,
+    stage: Stage,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not visible yet.
+    Delayed,
+    /// In its group, to be handed out.
+    Visible,
+    /// Handed out, and not visible for a while.
+    UnderWay,
 }
 
 impl Message {
@@ -33,6 +53,7 @@ impl Message {
             visible_at: super::visible_at(now, message.delay),
             receive_count: 0,
             perhaps_received: false,
+            stage: Stage::Delayed,
         }
     }
 
@@ -46,7 +67,8 @@ impl Message {
     ) -> Self {
         NEXT_ID.fetch_max(id + 1, Ordering::Relaxed);
         let (body, group) = (body.into(), group.into());
-        Self { id, body, group, visible_at, receive_count, perhaps_received: false }
+        let (perhaps_received, stage) = (false, Stage::Delayed);
+        Self { id, body, group, visible_at, receive_count, perhaps_received, stage }
     }
 
     /// The same message in its dead-letter queue.
@@ -81,15 +103,18 @@ type Order = BinaryHeap<Reverse<(Timestamp, u64)>>;
 #[derive(Default)]
 pub(super) struct State {
     messages: HashMap<u64, Message>,
-    /// Those that were not handed out yet.
+    /// Those that were not handed out yet and are not visible, by the moment at which they will be. Entries of
+    /// messages that are gone, or visible by now, are passed over.
     waiting: Order,
-    /// Those that were. By themselves, because nearly all of them are dealt with long before they would be
-    /// visible again: among those that wait, they would make every step through the order a long one.
+    /// The same of those that were handed out. By themselves, because nearly all of them are dealt with long before
+    /// they would be visible again: among those that wait, they would make every step through the order a long one.
     handed_out: Order,
+    groups: Groups,
 }
 
 impl State {
-    pub(super) fn insert(&mut self, message: Message) {
+    pub(super) fn insert(&mut self, mut message: Message) {
+        message.stage = Stage::Delayed;
         let order = if message.receive_count > 0 { &mut self.handed_out } else { &mut self.waiting };
         order.push(Reverse((message.visible_at, message.id)));
         self.messages.insert(message.id, message);
@@ -116,20 +141,37 @@ impl State {
 
     pub(super) fn remove(&mut self, ids: &[u64]) {
         for id in ids {
-            self.messages.remove(id);
+            let Some(message) = self.messages.remove(id) else { continue };
+            match message.stage {
+                Stage::Delayed => {}
+                Stage::Visible => self.groups.withdraw(&message.group, *id),
+                Stage::UnderWay => self.groups.returned(&message.group),
+            }
         }
     }
 
-    /// When the next message becomes visible.
+    /// When the next message becomes visible; long ago when one is.
     pub(super) fn next_due(&mut self) -> Option<Timestamp> {
-        self.first().map(|(at, _)| at)
+        if !self.groups.is_empty() {
+            return Some(Timestamp::default());
+        }
+        let orders = [&mut self.waiting, &mut self.handed_out];
+        orders.into_iter().filter_map(|order| first(order, &self.messages)).min().map(|(at, _)| at)
     }
 
-    /// The message that is visible next, and when.
-    fn first(&mut self) -> Option<(Timestamp, u64)> {
-        let waiting = first(&mut self.waiting, &self.messages);
-        let handed_out = first(&mut self.handed_out, &self.messages);
-        waiting.into_iter().chain(handed_out).min()
+    /// Makes visible whose moment has come.
+    fn show(&mut self, now: Timestamp) {
+        for order in [&mut self.waiting, &mut self.handed_out] {
+            while let Some((_, id)) = first(order, &self.messages).filter(|(at, _)| *at <= now) {
+                order.pop();
+                let Some(message) = self.messages.get_mut(&id) else { continue };
+                if message.stage == Stage::UnderWay {
+                    self.groups.returned(&message.group);
+                }
+                message.stage = Stage::Visible;
+                self.groups.add(&message.group, id);
+            }
+        }
     }
 
     pub(super) fn receive(
@@ -139,13 +181,11 @@ impl State {
         invisible_until: Timestamp,
         limit: Option<u32>,
     ) -> Received {
+        self.show(now);
         let mut received = Received::default();
         while received.records.len() < max {
-            let Some((due, id)) = self.first().filter(|(due, _)| *due <= now) else { break };
-            let holds_it = |order: &Order| order.peek() == Some(&Reverse((due, id)));
-            let order = if holds_it(&self.waiting) { &mut self.waiting } else { &mut self.handed_out };
-            order.pop();
-            let Some(message) = self.messages.get_mut(&id) else { break };
+            let Some(id) = self.groups.next() else { break };
+            let Some(message) = self.messages.get_mut(&id) else { continue };
             if limit.is_some_and(|limit| message.receive_count >= limit) {
                 received.exhausted.extend(self.messages.remove(&id));
                 continue;
@@ -153,6 +193,8 @@ impl State {
             let first = message.receive_count == 0 && !message.perhaps_received;
             message.receive_count += 1;
             message.visible_at = invisible_until;
+            message.stage = Stage::UnderWay;
+            self.groups.taken(&message.group);
             let seen_count = message.receive_count + u32::from(message.perhaps_received);
             received.records.push((
                 id,

@@ -194,7 +194,8 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
         Box::pin(async move { failed })
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let config = EventSourceConfig { batch_size: 10, concurrency: 1, visibility: VISIBILITY };
+    let grouping = Grouping::Together;
+    let config = EventSourceConfig { batch_size: 10, concurrency: 1, grouping, visibility: VISIBILITY };
     let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
     let running = tokio::spawn(source.run(stopped));
     let mut seen = Vec::new();
@@ -228,7 +229,8 @@ async fn a_batch_whose_handler_panics_comes_again() {
         })
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let config = EventSourceConfig { batch_size: 10, concurrency: 1, visibility: VISIBILITY };
+    let grouping = Grouping::Together;
+    let config = EventSourceConfig { batch_size: 10, concurrency: 1, grouping, visibility: VISIBILITY };
     let running = tokio::spawn(EventSource::new(Arc::clone(&queues), QUEUE, config, handler).run(stopped));
     for receive in 1..=3 {
         assert_eq!(received.recv().await, Some(receive));
@@ -252,6 +254,47 @@ async fn what_was_dealt_with_does_not_stay_in_the_order_until_it_would_be_visibl
     }
     assert!(receive(&queues, QUEUE).is_empty());
     assert_eq!(queues.shared(QUEUE).lock().entries(), 0);
+}
+
+#[tokio::test]
+async fn a_message_that_takes_long_keeps_no_others_place() {
+    let (_time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
+        let (body, mut released) = (records[0].body.to_string(), released.clone());
+        assert_eq!(records.len(), 1);
+        arrived.send(body.clone()).unwrap();
+        let failed = if body == "bad" { vec![records[0].message_id.clone()] } else { Vec::new() };
+        Box::pin(async move {
+            if body == "slow" {
+                released.wait_for(|released| *released).await.unwrap();
+            }
+            failed
+        })
+    });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let grouping = Grouping::Apart;
+    let config = EventSourceConfig { batch_size: 10, concurrency: 1, grouping, visibility: VISIBILITY };
+    let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
+    let running = tokio::spawn(source.run(stopped));
+    for _ in 0..9 {
+        send(&queues, "slow", 0).await;
+    }
+    for _ in 0..30 {
+        send(&queues, "fast", 0).await;
+    }
+    send(&queues, "bad", 0).await;
+    let mut seen = Vec::new();
+    while seen.len() < 40 {
+        seen.push(arrivals.recv().await.unwrap());
+    }
+    assert_eq!(seen.iter().filter(|body| *body == "fast").count(), 30);
+    release.send(true).unwrap();
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert_eq!(queues.depth(QUEUE), 1, "only what failed is left");
 }
 
 proptest! {
@@ -278,6 +321,95 @@ proptest! {
                 }
                 assert_eq!(queues.depth(QUEUE) + queues.depth(DEAD) + done, sent);
             }
+        });
+    }
+}
+
+/// What a flood and others were handed out: their names, in order.
+async fn take_fairly(sent: &[(&str, usize)], batches: usize) -> Vec<String> {
+    let (_time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    for (group, count) in sent {
+        let message = || OutgoingMessage { group: (*group).to_owned(), ..message(group, 0) };
+        let messages = (0..*count).map(|_| message()).collect();
+        assert!(queues.send(QUEUE, messages).await.iter().all(Result::is_ok));
+    }
+    (0..batches).flat_map(|_| receive(&queues, QUEUE)).map(|(_, body, _)| body).collect()
+}
+
+#[tokio::test]
+async fn who_sends_little_does_not_wait_behind_who_sends_much() {
+    let taken = take_fairly(&[("flood", 1_000), ("quiet", 2), ("other", 1)], 1).await;
+    assert_eq!(taken[..5], ["flood", "other", "quiet", "flood", "quiet"].map(str::to_owned)[..]);
+    let alone = take_fairly(&[("flood", 25)], 4).await;
+    assert_eq!(alone.len(), 25, "who is alone gets everything");
+}
+
+#[tokio::test]
+async fn who_has_much_under_way_waits_behind_everybody_else() {
+    let (time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    let send = async |group: &str, count: usize| {
+        let message = || OutgoingMessage { group: group.to_owned(), ..message(group, 0) };
+        queues.send(QUEUE, (0..count).map(|_| message()).collect()).await;
+    };
+    send("slow", 30).await;
+    let under_way = receive(&queues, QUEUE);
+    send("quiet", 9).await;
+    let next: Vec<_> = receive(&queues, QUEUE).into_iter().map(|(_, body, _)| body).collect();
+    assert_eq!(next.iter().filter(|body| *body == "quiet").count(), 9);
+    // What was dealt with counts no more, and neither does what comes again.
+    queues.delete(QUEUE, &under_way.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
+    time.0.fetch_add(30_000, Ordering::SeqCst);
+    send("late", 3).await;
+    let next: Vec<_> = receive(&queues, QUEUE).into_iter().map(|(_, body, _)| body).collect();
+    let count = |group: &str| next.iter().filter(|body| *body == group).count();
+    assert_eq!((count("late"), count("quiet") + count("slow")), (3, 7));
+    assert!(count("quiet") >= 3 && count("slow") >= 3, "{next:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whoever is handed a message has no more under way than any other group that has one to be handed out, and
+    /// whatever was sent is handed out in the end.
+    #[test]
+    fn the_one_with_the_least_under_way_is_next(steps in proptest::collection::vec((0_u8..4, 0_u8..4, 1_usize..6), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_time, clock) = clock();
+            let queues = LocalQueues::in_memory(clock);
+            let (mut waiting, mut under_way) = ([0_usize; 4], [const { Vec::<u64>::new() }; 4]);
+            let take = |waiting: &mut [usize; 4], under_way: &mut [Vec<u64>; 4], count| {
+                let received = queues.receive(QUEUE, count, VISIBILITY);
+                for (id, record) in &received {
+                    let group: usize = record.body.parse().unwrap();
+                    for other in (0..4).filter(|other| waiting[*other] > 0) {
+                        assert!(under_way[group].len() <= under_way[other].len(), "{group} before {other}");
+                    }
+                    waiting[group] -= 1;
+                    under_way[group].push(*id);
+                }
+                received.len()
+            };
+            for (step, group, count) in steps {
+                let group = usize::from(group);
+                match step {
+                    0 | 1 => {
+                        let name = group.to_string();
+                        let message = || OutgoingMessage { group: format!("g{name}"), ..message(&name, 0) };
+                        queues.send(QUEUE, (0..count).map(|_| message()).collect()).await;
+                        waiting[group] += count;
+                    }
+                    2 => { take(&mut waiting, &mut under_way, count); }
+                    _ => {
+                        let done: Vec<u64> = (0..count).filter_map(|_| under_way[group].pop()).collect();
+                        queues.delete(QUEUE, &done);
+                    }
+                }
+            }
+            while take(&mut waiting, &mut under_way, 10) > 0 {}
+            assert_eq!(waiting, [0; 4]);
         });
     }
 }

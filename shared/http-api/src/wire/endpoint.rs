@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::rate_limit::{RateLimitBody, RateLimitInput};
 use super::retry::{RetryBody, RetryInput};
 use super::{Findings, Number, Object, Shown, given};
 
@@ -32,6 +33,8 @@ pub(crate) struct EndpointInput {
     subscriptions: Given<Vec<Object<SubscriptionInput>>>,
     #[serde(deserialize_with = "given")]
     retry: Given<Object<RetryInput>>,
+    #[serde(deserialize_with = "given")]
+    rate_limit: Given<Object<RateLimitInput>>,
     #[serde(deserialize_with = "given")]
     timeout_seconds: Given<Number>,
     #[serde(rename = "default", deserialize_with = "given")]
@@ -80,6 +83,9 @@ impl EndpointInput {
             retry: self
                 .retry
                 .map(|retry| retry.map(|Object(retry)| retry).unwrap_or_default().policy(findings)),
+            rate_limit: self.rate_limit.map(|limit| {
+                limit.map(|Object(limit)| limit).unwrap_or_default().limit("rate_limit", findings)
+            }),
             timeout: self.timeout_seconds.and_then(|number| match number {
                 None => Some(DEFAULT_TIMEOUT),
                 Some(number) => findings.seconds("timeout_seconds", number),
@@ -119,6 +125,7 @@ pub(crate) struct EndpointBody<'a> {
     config: &'a Value,
     subscriptions: Vec<SubscriptionBody<'a>>,
     retry: RetryBody,
+    rate_limit: RateLimitBody,
     timeout_seconds: Number,
     default: bool,
     metadata: Entries<'a>,
@@ -153,6 +160,7 @@ impl<'a> EndpointBody<'a> {
             config: &record.masked_config,
             subscriptions: endpoint.subscriptions.iter().map(subscription).collect(),
             retry: RetryBody::new(&endpoint.retry),
+            rate_limit: RateLimitBody::new(&endpoint.rate_limit),
             timeout_seconds: Number::from(endpoint.timeout),
             default: endpoint.is_default,
             metadata: Entries(&endpoint.metadata),

@@ -1,6 +1,7 @@
 //! Events as they are shown.
 
 use postrider_application::query::{ExplainedEvent, Explanation};
+use postrider_application::stores::events::{EventSchedule, ScheduleState};
 use postrider_domain::{EndpointId, Event, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -18,10 +19,14 @@ pub(crate) struct EventSummary<'a> {
     source: Option<&'a str>,
     correlation_id: Option<&'a str>,
     tags: &'a [String],
+    deliver_at: Option<Shown<Timestamp>>,
+    priority: u8,
+    /// `scheduled` and `cancelled` only for those with a moment of their own.
+    status: &'static str,
 }
 
 impl<'a> EventSummary<'a> {
-    pub(crate) fn new(event: &'a Event) -> Self {
+    pub(crate) fn new(event: &'a Event, schedule: Option<&EventSchedule>) -> Self {
         Self {
             id: event.id.as_str(),
             r#type: event.event_type.as_str(),
@@ -30,6 +35,13 @@ impl<'a> EventSummary<'a> {
             source: event.source.as_deref(),
             correlation_id: event.correlation_id.as_deref(),
             tags: &event.tags,
+            deliver_at: event.deliver_at.map(Shown),
+            priority: event.priority.as_number(),
+            status: match schedule.map(|schedule| schedule.state) {
+                None | Some(ScheduleState::Begun) => "accepted",
+                Some(ScheduleState::Waiting) => "scheduled",
+                Some(ScheduleState::Cancelled) => "cancelled",
+            },
         }
     }
 }
@@ -48,7 +60,7 @@ impl<'a> EventBody<'a> {
     /// When the data is not JSON, as it was when it came in.
     pub(crate) fn new(explained: &'a ExplainedEvent) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            event: EventSummary::new(&explained.event),
+            event: EventSummary::new(&explained.event, explained.schedule.as_ref()),
             data: serde_json::from_slice(&explained.data)?,
             endpoints: explained.endpoints.iter().map(ExplanationBody::new).collect(),
         })

@@ -11,6 +11,7 @@ pub(crate) mod key;
 mod number;
 pub(crate) mod parked;
 pub(crate) mod publish;
+pub(crate) mod rate_limit;
 pub(crate) mod retry;
 pub(crate) mod tenant;
 

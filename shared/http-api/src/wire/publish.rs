@@ -6,13 +6,13 @@ use std::str::FromStr;
 use bytes::Bytes;
 use postrider_application::ingest::{Accepted, Publication};
 use postrider_domain::event::Audience;
-use postrider_domain::{DeliveryId, EndpointId, EventId, EventType, FieldProblem, Timestamp};
+use postrider_domain::{DeliveryId, EndpointId, EventId, EventType, FieldProblem, Priority, Timestamp};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Findings, Shown, Text, given};
+use super::{Findings, Number, Shown, Text, given};
 
 /// An event to be published.
 #[derive(Deserialize)]
@@ -34,6 +34,10 @@ pub(crate) struct EventInput<'a> {
     tags: Option<Vec<String>>,
     #[serde(borrow, default)]
     endpoints: Option<EndpointsInput<'a>>,
+    #[serde(borrow, default)]
+    deliver_at: Option<Text<'a>>,
+    #[serde(default)]
+    priority: Option<Number>,
 }
 
 impl EventInput<'_> {
@@ -45,6 +49,12 @@ impl EventInput<'_> {
         let event_type = findings.read("type", event_type, EventType::from_str);
         let data = findings.required("data", self.data);
         let occurred_at = findings.read("occurred_at", Text::of(&self.occurred_at), Timestamp::parse);
+        let deliver_at = findings.read("deliver_at", Text::of(&self.deliver_at), Timestamp::parse);
+        let priority = self.priority.map(|number| {
+            let number = number.as_whole().unwrap_or(u32::MAX);
+            Priority::try_from(number).map_err(|error| findings.add("priority", error)).unwrap_or_default()
+        });
+        let priority = priority.unwrap_or_default();
         let audience = self.endpoints.map_or(Audience::Subscribers, |input| input.audience(&mut findings));
         let publication = event_type.zip(data).map(|(event_type, data)| Publication {
             event_id,
@@ -55,6 +65,8 @@ impl EventInput<'_> {
             correlation_id: self.correlation_id,
             tags: self.tags.unwrap_or_default(),
             audience,
+            deliver_at,
+            priority,
         });
         findings.finish(publication)
     }
@@ -163,6 +175,8 @@ impl TestInput<'_> {
             correlation_id: None,
             tags: Vec::new(),
             audience: Audience::Endpoints(vec![endpoint]),
+            deliver_at: None,
+            priority: Priority::default(),
         }))
     }
 }

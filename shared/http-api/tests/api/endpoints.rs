@@ -27,6 +27,7 @@ async fn an_endpoint_is_created_with_defaults_and_shows_its_secret_once() {
         "config": {"url": "https://example.com/hook"}, "subscriptions": [],
         "retry": {"strategy": "exponential", "max_attempts": 5, "initial_delay": 1, "multiplier": 2,
                   "max_delay": 300, "jitter": 0.1},
+        "rate_limit": {"per_second": 100, "burst": 100},
         "timeout_seconds": 10, "default": false, "metadata": {}, "status": "active", "status_reason": null,
         "created_at": created["created_at"], "updated_at": created["created_at"], "secret": created["secret"],
     });
@@ -114,6 +115,15 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
             400,
             vec!["retry.schedule[1]"],
         ),
+        (with(json!({"rate_limit": {"per_second": 0.09}})), 422, vec!["rate_limit.per_second"]),
+        (
+            with(json!({"rate_limit": {"per_second": 1e300, "burst": 0}})),
+            422,
+            vec!["rate_limit.per_second", "rate_limit.burst"],
+        ),
+        (with(json!({"rate_limit": {"burst": 1.5}})), 422, vec!["rate_limit.burst"]),
+        (with(json!({"rate_limit": {"per_minute": 5}})), 400, vec!["rate_limit.per_minute"]),
+        (with(json!({"rate_limit": 5})), 400, vec!["rate_limit"]),
         (with(json!({"metadata": {"a": 1}})), 400, vec!["metadata.a"]),
         (with(json!({"metadata": {"a": "x".repeat(257)}})), 422, vec!["metadata.a"]),
         (with(json!({"default": "yes"})), 400, vec!["default"]),
@@ -133,13 +143,15 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
 async fn a_change_leaves_what_it_does_not_name() {
     let api = Api::new().await;
     let fields = json!({"description": "d", "metadata": {"a": "b"}, "timeout_seconds": 2.5,
-        "retry": {"strategy": "schedule", "schedule": [0.5, 5]}, "default": true});
+        "retry": {"strategy": "schedule", "schedule": [0.5, 5]}, "default": true,
+        "rate_limit": {"per_second": 2.5}});
     let id = api.endpoint(fields).await;
     let path = format!("/v1/endpoints/{id}");
     let before = api.get(&api.acme.viewer, &path).await.expect(200);
     assert_eq!(before["timeout_seconds"], 2.5);
     assert_eq!(before["retry"]["schedule"], json!([0.5, 5]));
     assert_eq!(before["retry"]["max_attempts"], 3);
+    assert_eq!(before["rate_limit"], json!({"per_second": 2.5, "burst": 3}));
 
     let change = json!({"name": "n", "config": {"method": "PUT"}, "subscriptions": []});
     let after = api.patch(&api.acme.admin, &path, change).await.expect(200);
@@ -152,13 +164,14 @@ async fn a_change_leaves_what_it_does_not_name() {
     assert_ne!(after["updated_at"], before["updated_at"]);
 
     let reset = json!({"description": null, "config": {"method": null}, "retry": null, "metadata": null,
-        "timeout_seconds": null, "default": null});
+        "timeout_seconds": null, "default": null, "rate_limit": null});
     let reset = api.patch(&api.acme.admin, &path, reset).await.expect(200);
     assert_eq!(reset["description"], Value::Null);
     assert_eq!(reset["config"], json!({"url": "https://example.com/hook"}));
     assert_eq!(reset["retry"]["strategy"], "exponential");
     assert_eq!((&reset["metadata"], &reset["default"]), (&json!({}), &json!(false)));
     assert_eq!(reset["timeout_seconds"], 10);
+    assert_eq!(reset["rate_limit"], json!({"per_second": 100, "burst": 100}));
     assert_eq!(api.get(&api.acme.viewer, &path).await.expect(200), reset);
 
     let channel = api.patch(&api.acme.admin, &path, json!({"channel": "webhook"})).await;

@@ -39,6 +39,7 @@ async fn an_event_is_accepted_once_under_its_id() {
     let shown = api.get(&api.acme.viewer, "/v1/events/order:1").await.expect(200);
     let expected = json!({"id": "order:1", "type": "order.paid", "accepted_at": accepted_at,
         "occurred_at": "2026-01-31T12:00:00.500Z", "source": "shop", "correlation_id": "c", "tags": ["a"],
+        "deliver_at": null, "priority": 5, "status": "accepted",
         "data": {"amount": 1}, "endpoints": []});
     assert_eq!(shown, expected);
 }
@@ -188,4 +189,47 @@ async fn data_that_is_null_is_delivered() {
     api.run().await;
     let list = api.get(&api.acme.viewer, &format!("/v1/endpoints/{endpoint}/deliveries")).await.expect(200);
     assert_eq!(list["items"][0]["status"], "delivered");
+}
+
+#[tokio::test]
+async fn an_event_for_later_is_shown_as_scheduled_and_can_be_cancelled() {
+    let api = Api::new().await;
+    api.endpoint(json!({})).await;
+    let body = json!({"event_id": "later", "type": "a", "data": 1, "deliver_at": "2026-02-15T12:00:00+01:00", "priority": 9});
+    api.publish(body.clone()).await;
+    let shown = api.get(&api.acme.viewer, "/v1/events/later").await.expect(200);
+    assert_eq!((&shown["status"], &shown["priority"]), (&json!("scheduled"), &json!(9)));
+    assert_eq!(shown["deliver_at"], "2026-02-15T11:00:00.000Z");
+    assert_eq!(shown["endpoints"][0]["delivery"], json!(null));
+    let mut other = body.clone();
+    other["deliver_at"] = json!("2026-02-15T12:00:01+01:00");
+    assert_eq!(api.post(&api.acme.publisher, "/v1/events", other).await.fields(409), ["event_id"]);
+    assert_eq!(api.post(&api.acme.publisher, "/v1/events", body).await.expect(200)["duplicate"], true);
+    let path = "/v1/events/later/cancel";
+    let cancel = async |key: &str, path: &str| api.send(Call::new(Method::POST, path).key(key)).await;
+    cancel(&api.acme.viewer, path).await.expect(403);
+    cancel(&api.other.admin, path).await.expect(404);
+    assert_eq!(cancel(&api.acme.publisher, path).await.expect(200)["status"], "cancelled");
+    let list = api.get(&api.acme.viewer, "/v1/events").await.expect(200);
+    assert_eq!(list["items"][0]["status"], "cancelled");
+    api.run().await;
+    assert!(api.receiver.requests.lock().unwrap().is_empty());
+
+    let now = api.publish(json!({"type": "a", "data": 1, "deliver_at": "2020-01-01T00:00:00Z"})).await;
+    api.run().await;
+    assert_eq!(api.receiver.requests.lock().unwrap().len(), 1);
+    let shown = api.get(&api.acme.viewer, &format!("/v1/events/{now}")).await.expect(200);
+    assert_eq!((&shown["status"], &shown["priority"]), (&json!("accepted"), &json!(5)));
+    cancel(&api.acme.publisher, &format!("/v1/events/{now}/cancel")).await.expect(409);
+    for (field, value) in [
+        ("deliver_at", json!("2026-03-03T12:00:00Z")),
+        ("deliver_at", json!("soon")),
+        ("priority", json!(11)),
+        ("priority", json!(-1)),
+        ("priority", json!(1.5)),
+    ] {
+        let mut event = json!({"type": "a", "data": 1});
+        event[field] = value;
+        assert_eq!(api.post(&api.acme.publisher, "/v1/events", event).await.fields(422), [field]);
+    }
 }

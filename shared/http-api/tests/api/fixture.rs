@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::to_bytes;
 use axum::http::Method;
 use postrider_application::access::{Authenticator, Keys};
+use postrider_application::cancel_event::CancelEvent;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
@@ -14,6 +15,7 @@ use postrider_application::ingest::Ingest;
 use postrider_application::ports::{
     Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table, Vault,
 };
+use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
@@ -81,6 +83,8 @@ impl Api {
             clock.clone(),
             entropy.clone(),
         );
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
+        let ingest = ingest.limited(limits);
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let services = Services {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
@@ -102,6 +106,7 @@ impl Api {
                 ),
                 status: status.clone(),
                 ingest,
+                cancel: CancelEvent::new(events.clone(), clock.clone()),
                 redeliver: Redeliver::new(
                     endpoints.clone(),
                     deliveries.clone(),
@@ -201,10 +206,12 @@ impl Api {
     /// Works off the queues. Attempts that are to come later come now.
     pub(crate) async fn run(&self) {
         let channel = QueueName::Channel(ChannelKind::Webhook);
+        let express = QueueName::Express(ChannelKind::Webhook);
         let channel_dead = QueueName::ChannelDead(ChannelKind::Webhook);
         loop {
             let events = self.queue.take(QueueName::Events);
-            let deliveries = self.queue.take(channel);
+            let mut deliveries = self.queue.take(express);
+            deliveries.extend(self.queue.take(channel));
             let given_up = self.queue.take(channel_dead);
             if events.len() + deliveries.len() + given_up.len() == 0 {
                 return;

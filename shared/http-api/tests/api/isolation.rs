@@ -13,12 +13,14 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
     let theirs = Ids::of_acme(&api).await;
     let unknown = Ids {
         event: "evt_unknown".into(),
+        scheduled: "evt_unknown".into(),
         endpoint: format!("ep_{ULID}"),
         delivery: format!("dlv_{ULID}{ULID}"),
         key: format!("key_{ULID}"),
     };
     let malformed = |text: &str| Ids {
         event: text.into(),
+        scheduled: text.into(),
         endpoint: text.into(),
         delivery: text.into(),
         key: text.into(),
@@ -37,7 +39,7 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
             assert_eq!(answer.body, refused.body, "{} {path}", route.method);
         }
     }
-    assert_eq!(routes_with_ids, 18);
+    assert_eq!(routes_with_ids, 19);
     // All of it is still there.
     for path in ["/v1/events/{event}", "/v1/endpoints/{endpoint}/secret", "/v1/deliveries/{delivery}"] {
         let route = routes().into_iter().find(|route| route.path == path).unwrap();

@@ -158,7 +158,7 @@ async fn events_are_found_by_type_and_time() {
     let own = &list["items"][0];
     let at = own["accepted_at"].as_str().unwrap();
     let expected = json!({"id": "own", "type": "b", "accepted_at": at, "occurred_at": null, "source": null,
-        "correlation_id": null, "tags": ["t"]});
+        "correlation_id": null, "tags": ["t"], "deliver_at": null, "priority": 5, "status": "accepted"});
     assert_eq!(own, &expected);
     assert_eq!(ids(&format!("?since={at}")).await, [second]);
     assert_eq!(ids(&format!("?until={at}")).await, [first]);

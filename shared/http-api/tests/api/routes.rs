@@ -33,6 +33,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/events/batch", For::Publishers, Some(json!({"events": [event]}))),
         route(Method::GET, "/v1/events", For::Viewers, None),
         route(Method::GET, "/v1/events/{event}", For::Viewers, None),
+        route(Method::POST, "/v1/events/{scheduled}/cancel", For::Publishers, None),
         route(Method::GET, "/v1/endpoints", For::Viewers, None),
         route(Method::POST, "/v1/endpoints", For::Admins, Some(endpoint)),
         route(Method::GET, "/v1/endpoints/{endpoint}", For::Viewers, None),
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/tenants", For::Operators, Some(json!({"id": "new", "name": "New"}))),
         route(Method::GET, "/v1/tenants", For::Operators, None),
         route(Method::GET, "/v1/tenants/acme", For::Operators, None),
+        route(Method::PATCH, "/v1/tenants/acme", For::Operators, Some(json!({"name": "Acme"}))),
         // Last, because nothing is left of what they name.
         route(Method::DELETE, "/v1/endpoints/{endpoint}", For::Admins, None),
         route(Method::DELETE, "/v1/keys/{key}", For::Admins, None),
@@ -74,6 +76,7 @@ impl Route {
     pub(crate) fn path_with(&self, ids: &Ids) -> String {
         self.path
             .replace("{event}", &ids.event)
+            .replace("{scheduled}", &ids.scheduled)
             .replace("{endpoint}", &ids.endpoint)
             .replace("{delivery}", &ids.delivery)
             .replace("{key}", &ids.key)
@@ -91,6 +94,7 @@ impl Route {
 /// Ids to put into paths.
 pub(crate) struct Ids {
     pub(crate) event: String,
+    pub(crate) scheduled: String,
     pub(crate) endpoint: String,
     pub(crate) delivery: String,
     pub(crate) key: String,
@@ -100,9 +104,11 @@ impl Ids {
     /// Ids of acme's.
     pub(crate) async fn of_acme(api: &Api) -> Self {
         let [endpoint, event, delivery, _] = api.failed_delivery().await;
+        let later = json!({"type": "a.b", "data": 1, "deliver_at": "2026-02-20T12:00:00Z"});
+        let scheduled = api.publish(later).await;
         let key =
             api.post(&api.acme.admin, "/v1/keys", json!({"name": "k", "role": "viewer"})).await.expect(201);
-        Self { event, endpoint, delivery, key: key["id"].as_str().unwrap().to_owned() }
+        Self { event, scheduled, endpoint, delivery, key: key["id"].as_str().unwrap().to_owned() }
     }
 }
 

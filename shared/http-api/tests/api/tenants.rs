@@ -1,7 +1,9 @@
 //! `/v1/tenants`: the operator's own.
 
-use serde_json::json;
+use axum::http::Method;
+use serde_json::{Value, json};
 
+use crate::call::Call;
 use crate::fixture::{Api, PLATFORM};
 
 #[tokio::test]
@@ -9,7 +11,10 @@ async fn a_tenant_is_created_once_and_shown() {
     let api = Api::new().await;
     let body = json!({"id": "new-one", "name": "New"});
     let created = api.post(PLATFORM, "/v1/tenants", body.clone()).await.expect(201);
-    assert_eq!(created, json!({"id": "new-one", "name": "New", "created_at": created["created_at"]}));
+    assert_eq!(
+        created,
+        json!({"id": "new-one", "name": "New", "publish_limit": null, "created_at": created["created_at"]})
+    );
     assert_eq!(api.post(PLATFORM, "/v1/tenants", body).await.fields(409), ["id"]);
     assert_eq!(api.get(PLATFORM, "/v1/tenants/new-one").await.expect(200), created);
     api.get(PLATFORM, "/v1/tenants/none").await.expect(404);
@@ -34,4 +39,56 @@ async fn what_is_wrong_with_a_tenant_is_named() {
         let answer = api.post(PLATFORM, "/v1/tenants", body.clone()).await;
         assert_eq!(answer.fields(status), fields, "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_is_changed_field_by_field() {
+    let api = Api::new().await;
+    let path = "/v1/tenants/acme";
+    let changed = api.patch(PLATFORM, path, json!({"publish_limit": {"per_second": 0.5}})).await.expect(200);
+    assert_eq!(changed["publish_limit"], json!({"per_second": 0.5, "burst": 1}));
+    let changed = api.patch(PLATFORM, path, json!({"name": "Acme Corporation"})).await.expect(200);
+    assert_eq!(
+        (&changed["name"], &changed["publish_limit"]["burst"]),
+        (&json!("Acme Corporation"), &json!(1))
+    );
+    assert_eq!(api.get(PLATFORM, path).await.expect(200), changed);
+    let changed = api.patch(PLATFORM, path, json!({"publish_limit": null})).await.expect(200);
+    assert_eq!(changed["publish_limit"], json!(null));
+    api.patch(PLATFORM, "/v1/tenants/none", json!({"name": "n"})).await.expect(404);
+    api.patch(&api.acme.admin, path, json!({"name": "n"})).await.expect(403);
+    let wrong = json!({"publish_limit": {"per_second": 0, "burst": 100_001}, "name": ""});
+    let fields = ["name", "publish_limit.per_second", "publish_limit.burst"];
+    assert_eq!(api.patch(PLATFORM, path, wrong).await.fields(422), fields);
+    assert_eq!(api.patch(PLATFORM, path, json!({"id": "x"})).await.fields(400), ["id"]);
+}
+
+#[tokio::test]
+async fn a_tenant_publishes_as_much_as_its_limit_allows() {
+    let api = Api::new().await;
+    let body = json!({"id": "limited", "name": "L", "publish_limit": {"per_second": 1, "burst": 3}});
+    let created = api.post(PLATFORM, "/v1/tenants", body).await.expect(201);
+    assert_eq!(created["publish_limit"], json!({"per_second": 1, "burst": 3}));
+    let publish = async |path: &str, body: Value| {
+        api.send(Call::new(Method::POST, path).key(PLATFORM).acting_for("limited").json(&body)).await
+    };
+    let event = json!({"type": "a.b", "data": 1});
+    publish("/v1/events", event.clone()).await.expect(202);
+    // A batch is not refused as a whole.
+    let batch = publish("/v1/events/batch", json!({"events": vec![event.clone(); 4]})).await.expect(200);
+    let items = batch["items"].as_array().unwrap();
+    let statuses: Vec<_> = items.iter().map(|item| item["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["accepted", "accepted", "rejected", "rejected"]);
+    let problem = &items[3]["problem"];
+    let shown = (&problem["type"], &problem["status"], &problem["retry_after"]);
+    assert_eq!(shown, (&json!("/problems/rate-limited"), &json!(429), &json!(1)));
+    let refused = publish("/v1/events", event.clone()).await;
+    assert_eq!(refused.headers["retry-after"], "1");
+    refused.expect(429);
+    // Others are not concerned, and time brings tokens.
+    api.publish(event.clone()).await;
+    api.clock.advance(std::time::Duration::from_secs(2));
+    publish("/v1/events", event.clone()).await.expect(202);
+    publish("/v1/events", event.clone()).await.expect(202);
+    publish("/v1/events", event).await.expect(429);
 }

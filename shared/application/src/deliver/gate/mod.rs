@@ -1,7 +1,10 @@
-//! What a delivery passes before an attempt, in this order: its endpoint is active, and its endpoint's circuit lets
-//! it through. What does not pass is parked, and was no attempt.
+//! What a delivery passes before an attempt: there is a place among those for its endpoint, and a token of the
+//! endpoint's rate, or it waits; its endpoint is active, and its endpoint's circuit lets it through, or it is parked.
+//! None of that is an attempt.
 
 mod circuit;
+pub(super) mod crowd;
+mod rate;
 
 use std::sync::Arc;
 

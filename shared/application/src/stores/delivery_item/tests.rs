@@ -16,6 +16,8 @@ fn delivery() -> Delivery {
         correlation_id: None,
         tags: vec![],
         audience: postrider_domain::event::Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     };
     let endpoint = "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap();
     Delivery::new(&event, endpoint, ChannelKind::Webhook, 5, Timestamp::from_millis(1_770_000_000_456))

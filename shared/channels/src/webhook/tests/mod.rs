@@ -91,6 +91,8 @@ fn event() -> Event {
         correlation_id: None,
         tags: vec![],
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     }
 }
 

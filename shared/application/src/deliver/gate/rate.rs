@@ -1,0 +1,56 @@
+//! The rate limit of an endpoint. A delivery without a token waits: not an attempt, and nothing is written of it.
+//!
+//! One that waits for long is sent again as a message that is delayed until a slot of its own, so that those who
+//! wait come back as densely as the limit allows. There it takes a token like everybody who comes back.
+
+use postrider_domain::EndpointStatus;
+
+use crate::deliver::{Deliver, DeliverError, Job, OpenEndpoint};
+use crate::rates::{Manner, Turn};
+use crate::stores::buckets::BucketKey;
+
+impl Deliver {
+    /// Waits for a token of the endpoint's, if there will be one soon. Answers whether the attempt may be made;
+    /// otherwise its message was sent again.
+    pub(in crate::deliver) async fn has_turn(
+        &self,
+        job: &Job,
+        receive_count: u32,
+    ) -> Result<bool, DeliverError> {
+        // What becomes of deliveries for an endpoint that takes none needs no token.
+        let Some(open) = self.active(job).await? else { return Ok(true) };
+        let limit = &open.endpoint.rate_limit;
+        let manner = if job.message.slot_interval().is_some() { Manner::HasWaited } else { Manner::Waits };
+        let key = BucketKey::Endpoint(job.event.tenant.clone(), job.delivery_id.endpoint());
+        let turn = self.rates.take(&key, limit, 1, manner).await?.pop();
+        let now = self.clock.now();
+        match turn {
+            Some(Turn::Later(slot)) => {
+                let waiting = job.message.clone().at_slot(slot, limit.interval());
+                // Whoever had it before may have begun an attempt.
+                let waiting = if receive_count > 1 { waiting.rechecked() } else { waiting };
+                self.send(job, waiting, slot.since(now)).await?;
+                Ok(false)
+            }
+            Some(Turn::Token(at)) if at > now => {
+                self.clock.sleep(at.since(now)).await;
+                Ok(true)
+            }
+            Some(Turn::Token(_)) | None => Ok(true),
+        }
+    }
+
+    /// Whether a message that came before its moment waits on. A slot was given under a limit that may have been
+    /// changed since then: who has one asks again, at the latest when the queue could hold the message no longer.
+    pub(in crate::deliver) async fn keeps_slot(&self, job: &Job) -> Result<bool, DeliverError> {
+        let Some(interval) = job.message.slot_interval() else { return Ok(true) };
+        let open = self.active(job).await?;
+        Ok(open.is_some_and(|open| open.endpoint.rate_limit.interval() == interval))
+    }
+
+    async fn active(&self, job: &Job) -> Result<Option<std::sync::Arc<OpenEndpoint>>, DeliverError> {
+        let version = job.message.endpoint_version;
+        let open = self.endpoints.get(&job.event.tenant, job.delivery_id.endpoint(), version).await?;
+        Ok(open.filter(|open| open.endpoint.status == EndpointStatus::Active))
+    }
+}
