@@ -100,7 +100,7 @@ impl Instance {
     pub(crate) async fn handle(&self, queue: QueueName, batch: Vec<QueueRecord>) -> Vec<String> {
         match queue {
             QueueName::Events => self.fan_out.handle(batch).await,
-            QueueName::Channel(_) => self.deliver.handle(batch).await,
+            QueueName::Channel(_) | QueueName::Express(_) => self.deliver.handle(batch).await,
             QueueName::EventsDead | QueueName::ChannelDead(_) => self.record.handle(batch).await,
         }
     }

@@ -17,7 +17,8 @@ use postrider_application::redeliver::Selection;
 use postrider_application::stores::{DeadLetters, Deliveries};
 use postrider_domain::event::Audience;
 use postrider_domain::{
-    ChannelKind, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Subscription, TenantId, Timestamp,
+    ChannelKind, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Priority, Subscription, TenantId,
+    Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use serde_json::json;
@@ -422,5 +423,7 @@ fn publication(number: usize, event: PlannedEvent) -> Publication {
         correlation_id: None,
         tags: vec![],
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: Priority::default(),
     }
 }
