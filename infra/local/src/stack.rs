@@ -11,18 +11,22 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
 use postrider_application::schedule::{self, Schedule};
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::ChannelKind;
 use postrider_embedded::{
-    DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, LocalQueues, LocalVault, MemoryBlobs,
+    DataDir, EmbeddedTable, EventSource, EventSourceConfig, FolderBlobs, Grouping, LocalQueues, LocalVault,
+    MemoryBlobs,
 };
 use postrider_http_api::{IngestServices, ManageServices, QueryServices, Services};
 use postrider_outbound::HttpOutbound;
@@ -34,16 +38,28 @@ use tokio::task::JoinSet;
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// How events are matched: in batches, and again soon when something failed.
-const FAN_OUT: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 4, visibility: Duration::from_secs(30) };
+const FAN_OUT: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    grouping: Grouping::Together,
+    concurrency: 4,
+    visibility: Duration::from_secs(30),
+};
 
 /// How deliveries are attempted: an attempt may take 30 s, so messages are hidden for longer than that.
-const DELIVER: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 64, visibility: Duration::from_secs(90) };
+const DELIVER: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    grouping: Grouping::Each,
+    concurrency: 64,
+    visibility: Duration::from_secs(90),
+};
 
 /// How dead letters are recorded.
-const RECORD: EventSourceConfig =
-    EventSourceConfig { batch_size: 10, concurrency: 1, visibility: Duration::from_secs(30) };
+const RECORD: EventSourceConfig = EventSourceConfig {
+    batch_size: 10,
+    grouping: Grouping::Each,
+    concurrency: 1,
+    visibility: Duration::from_secs(30),
+};
 
 /// The embedded ports.
 struct Ports {
@@ -121,11 +137,20 @@ impl Stack {
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
         let dead_letters = DeadLetters::new(table.clone());
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table.clone()));
         let vault: Arc<dyn Vault> = Arc::new(vault);
         let secrets = Secrets::new(vault.clone(), entropy.clone());
         let change_status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
 
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
         let fan_out = Arc::new(FanOut::new(
             endpoints.clone(),
             deliveries.clone(),
@@ -133,6 +158,7 @@ impl Stack {
             blobs.clone(),
             clock.clone(),
             release,
+            RunJobs::new(jobs.clone(), redeliver.clone()),
         ));
         let webhook = Arc::new(WebhookChannel::new(outbound.clone()));
         let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
@@ -147,7 +173,14 @@ impl Stack {
         );
         // The data folder is this process's alone, so whoever claimed anything before has ended.
         let deliver = Arc::new(deliver.alone_since(clock.now()));
-        let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
+        let record = Arc::new(RecordDeadLetter::new(
+            deliveries.clone(),
+            dead_letters.clone(),
+            jobs.clone(),
+            tenants.clone(),
+            unreadable.clone(),
+            clock.clone(),
+        ));
 
         let authenticator =
             Arc::new(Authenticator::new(api_keys.clone(), tenants.clone(), vault, clock.clone()));
@@ -164,9 +197,11 @@ impl Stack {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
             query: QueryServices {
                 authenticator: authenticator.clone(),
-                lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
+                lookup: Lookup::new(endpoints.clone(), events, deliveries, blobs),
                 endpoints: endpoints.clone(),
-                dead_letters: dead_letters.clone(),
+                dead_letters,
+                unreadable,
+                jobs: jobs.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -180,14 +215,8 @@ impl Stack {
                 ),
                 status: change_status,
                 ingest,
-                redeliver: Redeliver::new(
-                    endpoints.clone(),
-                    deliveries,
-                    events,
-                    dead_letters,
-                    queue,
-                    clock.clone(),
-                ),
+                jobs: ManageJobs::new(jobs, redeliver.clone(), entropy.clone()),
+                redeliver,
                 keys: Arc::new(Keys::new(api_keys, tenants.clone(), clock.clone(), entropy)),
                 tenants: tenants.clone(),
                 clock: clock.clone(),

@@ -12,7 +12,7 @@ pub mod vault;
 
 pub use blobs::{FolderBlobs, MemoryBlobs};
 pub use data_dir::DataDir;
-pub use queue::{EventSource, EventSourceConfig, LocalQueues};
+pub use queue::{EventSource, EventSourceConfig, Grouping, LocalQueues};
 pub use table::EmbeddedTable;
 pub use vault::LocalVault;
 

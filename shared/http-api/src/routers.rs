@@ -13,14 +13,14 @@ use futures::FutureExt as _;
 
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
-use crate::{dead_letters, deliveries, endpoints, events, health, keys, paths, tenants};
+use crate::{dead_letters, deliveries, endpoints, events, health, jobs, keys, paths, replay, tenants};
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
 pub fn ingest_router(services: IngestServices) -> Router {
     finish(ingest_routes(services))
 }
 
-/// Reading: events, deliveries, endpoints without their secrets, dead letters.
+/// Reading: events, deliveries, endpoints without their secrets, dead letters, jobs.
 pub fn query_router(services: QueryServices) -> Router {
     finish(query_routes(services))
 }
@@ -47,6 +47,7 @@ fn query_routes(services: QueryServices) -> Router {
         .merge(endpoints::reading())
         .merge(deliveries::reading())
         .merge(dead_letters::reading())
+        .merge(jobs::reading())
         .with_state(Arc::new(services))
 }
 
@@ -54,6 +55,8 @@ fn manage_routes(services: ManageServices) -> Router {
     endpoints::managing()
         .merge(deliveries::managing())
         .merge(dead_letters::managing())
+        .merge(replay::managing())
+        .merge(jobs::managing())
         .merge(keys::managing())
         .merge(tenants::managing())
         .with_state(Arc::new(services))

@@ -8,7 +8,7 @@ mod events;
 
 pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
 pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
-pub use events::{EventsMessage, FanOutMessage, ReleaseMessage};
+pub use events::{EventsMessage, FanOutMessage, JobMessage, ReleaseMessage};
 
 /// The body of a message cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,17 @@ impl MessageError {
     fn new(reason: impl std::fmt::Display) -> Self {
         Self(reason.to_string())
     }
+}
+
+/// The version of every message that is written here.
+const VERSION: u32 = 1;
+
+/// Refuses what a newer Postrider has written: it may mean something else.
+fn check_version(version: u32) -> Result<(), MessageError> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(MessageError::new(format!("version {version} is not known here, only {VERSION}")))
 }
 
 /// Writes a message. The types have no map with keys that are not text, the only thing that could fail.

@@ -13,26 +13,34 @@
 //! | ledger | `T#<tenant>#E#<event id>` | `EVENT` | event under its publisher's id; by time in the index `timeline` |
 //! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
+//! | ledger | `T#<tenant>#J` | `job_...` | job: a redrive or a replay with its progress |
+//! | ledger | `UNREADABLE` | `dl_...` | message of which not even the tenant can be read |
 
 pub mod api_keys;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
 pub mod delivery_lists;
+pub mod delivery_range;
 pub mod due;
 pub mod endpoint_item;
 pub mod endpoints;
 pub mod event_lists;
 pub mod events;
 mod item;
+mod job_item;
+pub mod jobs;
 mod merge;
 pub mod page;
 pub mod tenants;
+pub mod unreadable;
 
 pub use api_keys::ApiKeys;
 pub use dead_letters::DeadLetters;
 pub use deliveries::Deliveries;
 pub use endpoints::Endpoints;
 pub use events::Events;
+pub use jobs::Jobs;
 pub use page::{PageRequest, Paged};
 pub use tenants::Tenants;
+pub use unreadable::Unreadable;

@@ -11,6 +11,7 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel, Channels, Clock, Destination, OutgoingMessage, Queue, QueueError,
     QueueName, QueueRecord,
@@ -19,7 +20,7 @@ use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
 use postrider_application::schedule::Schedule;
-use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable};
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
@@ -29,6 +30,7 @@ use postrider_domain::{
     TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
+use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use serde_json::{Value, json};
 
 pub(crate) const WEBHOOK: QueueName = QueueName::Channel(ChannelKind::Webhook);
@@ -129,6 +131,7 @@ impl Channel for Shared {
 #[async_trait]
 impl Destination for Shared {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
+        assert!(!job.event.id.as_str().starts_with("panic"), "the record that crashes its worker");
         self.0.calls.lock().unwrap().push(job.event.id.to_string());
         // A receiver takes its time, in which others are at work.
         tokio::task::yield_now().await;
@@ -157,6 +160,11 @@ pub(crate) struct World {
     pub(crate) endpoints: Endpoints,
     pub(crate) tenants: Tenants,
     pub(crate) schedule: Schedule,
+    pub(crate) jobs: Jobs,
+    pub(crate) manage_jobs: ManageJobs,
+    pub(crate) unreadable: Unreadable,
+    /// What happens to the calls that the worker of jobs makes.
+    pub(crate) plan: Arc<FaultPlan>,
 }
 
 impl World {
@@ -168,11 +176,33 @@ impl World {
         let entropy = Arc::new(SystemEntropy);
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
-        let (dead_letters, tenants) = (DeadLetters::new(table.clone()), Tenants::new(table));
+        let (dead_letters, tenants) = (DeadLetters::new(table.clone()), Tenants::new(table.clone()));
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table.clone()));
         let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
         let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
+        let plan = Arc::new(FaultPlan::default());
+        let run_jobs = {
+            let table = Arc::new(FaultyTable::new(table, plan.clone()));
+            let redeliver = Redeliver::new(
+                Endpoints::new(table.clone()),
+                Deliveries::new(table.clone()),
+                Events::new(table.clone()),
+                DeadLetters::new(table.clone()),
+                Arc::new(FaultyQueue::new(queue.clone(), plan.clone())),
+                clock.clone(),
+            );
+            RunJobs::new(Jobs::new(table), redeliver)
+        };
         let shared: Arc<dyn Channel> = Arc::new(Shared(channel.clone()));
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), shared.clone(), clock.clone());
         Self {
@@ -192,6 +222,7 @@ impl World {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                run_jobs,
             ),
             deliver: Deliver::new(
                 deliveries.clone(),
@@ -202,23 +233,27 @@ impl World {
                 clock.clone(),
                 entropy.clone(),
             ),
-            record: RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()),
+            record: RecordDeadLetter::new(
+                deliveries.clone(),
+                dead_letters.clone(),
+                jobs.clone(),
+                tenants.clone(),
+                unreadable.clone(),
+                clock.clone(),
+            ),
             manage: ManageEndpoints::new(
                 endpoints.clone(),
                 Channels::new(vec![shared]),
                 secrets,
                 clock.clone(),
-                entropy,
+                entropy.clone(),
             ),
             status,
-            redeliver: Redeliver::new(
-                endpoints.clone(),
-                deliveries.clone(),
-                events.clone(),
-                dead_letters.clone(),
-                queue.clone(),
-                clock.clone(),
-            ),
+            manage_jobs: ManageJobs::new(jobs.clone(), redeliver.clone(), entropy),
+            redeliver,
+            jobs,
+            unreadable,
+            plan,
             schedule: Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()),
             events,
             deliveries,

@@ -16,7 +16,7 @@ use postrider_application::ports::{Clock, OutgoingMessage, Queue, QueueError, Qu
 use postrider_domain::Timestamp;
 use tokio::sync::Notify;
 
-pub use event_source::{EventSource, EventSourceConfig, Handler};
+pub use event_source::{EventSource, EventSourceConfig, Grouping, Handler};
 
 use self::log::{Log, LogEntry};
 use self::state::State;

@@ -194,7 +194,12 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
         Box::pin(async move { failed })
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let config = EventSourceConfig { batch_size: 10, concurrency: 1, visibility: VISIBILITY };
+    let config = EventSourceConfig {
+        batch_size: 10,
+        grouping: Grouping::Together,
+        concurrency: 1,
+        visibility: VISIBILITY,
+    };
     let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
     let running = tokio::spawn(source.run(stopped));
     let mut seen = Vec::new();
@@ -211,6 +216,40 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
     stop.send(true).unwrap();
     running.await.unwrap();
     assert_eq!(queues.depth(QUEUE), 0);
+}
+
+/// A panic took the other messages of its batch with it, again and again, until all of them were given up.
+#[tokio::test]
+async fn a_panic_is_one_messages_failure() {
+    for grouping in [Grouping::Each, Grouping::Together] {
+        let (time, clock) = clock();
+        let queues = LocalQueues::in_memory(clock);
+        for body in ["a", "panic", "b"] {
+            send(&queues, body, 0).await;
+        }
+        let handler: Handler = Arc::new(|records: Vec<QueueRecord>| {
+            Box::pin(async move {
+                assert!(records.iter().all(|record| &*record.body != "panic"), "as it was told");
+                Vec::new()
+            })
+        });
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let config = EventSourceConfig { batch_size: 10, grouping, concurrency: 1, visibility: VISIBILITY };
+        let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
+        let running = tokio::spawn(source.run(stopped));
+        while queues.depth(QUEUE) > 1 {
+            tokio::task::yield_now().await;
+        }
+        while queues.depth(DEAD) == 0 {
+            time.0.fetch_add(30_000, Ordering::SeqCst);
+            queues.shared(QUEUE).arrived.notify_one();
+            tokio::task::yield_now().await;
+        }
+        stop.send(true).unwrap();
+        running.await.unwrap();
+        let dead: Vec<_> = receive(&queues, DEAD).into_iter().map(|(_, body, _)| body).collect();
+        assert_eq!((queues.depth(QUEUE), dead), (0, vec!["panic".to_owned()]));
+    }
 }
 
 proptest! {

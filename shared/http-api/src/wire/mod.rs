@@ -6,9 +6,12 @@ pub(crate) mod delivery;
 pub(crate) mod endpoint;
 pub(crate) mod event;
 mod findings;
+pub(crate) mod job;
 pub(crate) mod key;
 mod number;
 pub(crate) mod publish;
+pub(crate) mod redrive;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod tenant;
 
