@@ -141,10 +141,10 @@ pub(crate) async fn other_bodies_are_refused_by_field(target: &Target) {
         (r#"{"ids":[]}"#, 422, "ids"),
         (r#"{"ids":["dl_1"]}"#, 422, "ids[0]"),
         (r#"{"ids":[7]}"#, 400, "ids[0]"),
-        (r#"{"endpoint_id":"ep_1"}"#, 422, "endpoint_id"),
-        (r#"{"limit":0}"#, 422, "limit"),
-        (r#"{"limit":101}"#, 422, "limit"),
-        (r#"{"limit":1,"state":"pending"}"#, 400, "state"),
+        (r#"{"filter":{"endpoint_id":"ep_1"}}"#, 422, "filter.endpoint_id"),
+        (r#"{"filter":{},"rate":0}"#, 422, "rate"),
+        (r#"{"filter":{},"rate":1001}"#, 422, "rate"),
+        (r#"{"filter":{"state":"pending"}}"#, 400, "filter.state"),
     ];
     assert_refused(&tenant.admin, Method::POST, "/v1/dead-letters/redrive", &redrives).await;
     let nothing = tenant.admin.post("/v1/dead-letters/redrive", &json!({})).await;
@@ -153,7 +153,7 @@ pub(crate) async fn other_bodies_are_refused_by_field(target: &Target) {
 
 pub(crate) async fn queries_are_refused_by_parameter(target: &Target) {
     let tenant = target.tenant("bad-queries").await;
-    for list in ["events", "endpoints", "deliveries", "dead-letters", "keys"] {
+    for list in ["events", "endpoints", "deliveries", "dead-letters", "jobs", "keys"] {
         for query in
             ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "cursor=x", "cursor=", "colour=red"]
         {
@@ -170,7 +170,7 @@ pub(crate) async fn queries_are_refused_by_parameter(target: &Target) {
     for query in deliveries {
         refused(&tenant.admin, "deliveries", query).await;
     }
-    for query in ["state=lost", "endpoint_id=x"] {
+    for query in ["state=lost", "endpoint_id=x", "reason=bad", "event_type=a..b", "since=1", "until=x"] {
         refused(&tenant.admin, "dead-letters", query).await;
     }
 }
@@ -218,7 +218,7 @@ pub(crate) async fn unknown_routes_and_methods_are_refused(target: &Target) {
         (Method::DELETE, "/v1/events"),
         (Method::PUT, "/v1/endpoints/ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2"),
         (Method::POST, "/v1/deliveries"),
-        (Method::GET, "/v1/dead-letters/redrive"),
+        (Method::GET, "/v1/deliveries/dlv_1/retry"),
     ];
     for (method, path) in methods {
         tenant.admin.call(method, path, None).await.problem(405, "method-not-allowed");

@@ -76,13 +76,16 @@ pub(crate) async fn dead_letters_of_an_endpoint_are_redriven_together(target: &T
     assert!(created.is_sorted_by(|a, b| a >= b), "not newest first: {created:?}");
 
     receiver.answer("/one", [Answer::ok()]);
-    let redrive = |limit: usize| json!({"endpoint_id": one.id, "limit": limit});
-    let first = tenant.admin.post("/v1/dead-letters/redrive", &redrive(2)).await.expect(200).json();
-    assert_eq!(first["redriven"], 2, "{first}");
-    assert_eq!(pages::all(&tenant.admin, &of_one, 100).await.len(), LETTERS - 2);
-    let rest = tenant.admin.post("/v1/dead-letters/redrive", &redrive(100)).await.expect(200).json();
-    assert_eq!(rest["redriven"], LETTERS - 2, "{rest}");
+    let mut redrive = json!({"filter": {"endpoint_id": one.id}, "dry_run": true});
+    let counted = tenant.admin.post("/v1/dead-letters/redrive", &redrive).await.expect(200).json();
+    assert_eq!(counted, json!({"matched": LETTERS, "at_least": false}));
+    assert_eq!(pages::all(&tenant.admin, &of_one, 100).await.len(), LETTERS);
+    redrive["dry_run"] = json!(false);
+    let job = tenant.admin.post("/v1/dead-letters/redrive", &redrive).await.expect(202).json();
+    let done = tenant.job(&job, "done").await;
+    assert_eq!((&done["counts"]["sent"], &done["counts"]["matched"]), (&json!(LETTERS), &json!(LETTERS)));
     receiver.wait_for("/one", 2 * LETTERS).await;
+    assert!(pages::all(&tenant.admin, &of_one, 100).await.is_empty());
     assert_eq!(pages::all(&tenant.admin, &list_of(&other.id), 100).await.len(), LETTERS);
     assert_eq!((receiver.count("/one"), receiver.count("/other")), (2 * LETTERS, LETTERS));
 
@@ -111,4 +114,27 @@ pub(crate) async fn what_fails_again_becomes_another_dead_letter(target: &Target
     assert_ne!(first["id"], second["id"]);
     assert_eq!(second["attempt_count"], 4, "{second}");
     assert_eq!(receiver.count("/hook"), 4);
+}
+
+pub(crate) async fn a_dead_letter_is_resolved_and_stays_so(target: &Target) {
+    let tenant = target.tenant("resolved").await;
+    let receiver = Receiver::start().await;
+    receiver.answer("/hook", [Answer::status(404)]);
+    let endpoint = tenant.endpoint(&receiver.url("/hook"), twice()).await;
+    let id = tenant.publish(&json!({"type": "a.b", "data": 1})).await;
+    let letter = tenant.dead_letter(&tenant.delivery(&id, &endpoint.id, "failed").await).await;
+    let path = format!("/v1/dead-letters/{}", text(&letter, "id"));
+    let note = json!({"note": "told them by telephone"});
+    let resolved = tenant.admin.post(&format!("{path}/resolve"), &note).await.expect(200).json();
+    assert_eq!((&resolved["state"], &resolved["note"]), (&json!("resolved"), &note["note"]));
+    let shown = tenant.admin.get(&path).await.expect(200).json();
+    assert_eq!(shown["attempts"][0]["response_status"], 404);
+    let states: Vec<_> = list(&shown, "history").iter().map(|entry| text(entry, "state")).collect();
+    assert_eq!(states, ["pending", "resolved"]);
+    for settle in ["redrive", "discard"] {
+        tenant.admin.post(&format!("{path}/{settle}"), &json!({})).await.problem(409, "conflict");
+    }
+    let viewer = tenant.caller("viewer").await;
+    viewer.post(&format!("{path}/resolve"), &note).await.problem(403, "forbidden");
+    assert_eq!(receiver.count("/hook"), 1);
 }

@@ -40,6 +40,9 @@ fn routes(endpoint: &str, event: &str, delivery: &str, key: &str) -> Vec<(Method
         (Method::POST, format!("/v1/endpoints/{endpoint}/test"), Some(json!({"data": 1}))),
         (Method::GET, format!("/v1/deliveries/{delivery}"), None),
         (Method::POST, format!("/v1/deliveries/{delivery}/retry"), None),
+        (Method::POST, format!("/v1/deliveries/{delivery}/cancel"), None),
+        (Method::POST, format!("/v1/events/{event}/replay"), None),
+        (Method::POST, format!("/v1/endpoints/{endpoint}/replay"), None),
         (Method::DELETE, format!("/v1/keys/{key}"), None),
         (Method::DELETE, format!("/v1/endpoints/{endpoint}"), None),
     ];
@@ -133,9 +136,14 @@ pub(crate) async fn nothing_of_another_tenant_can_be_changed(target: &Target) {
         (&json!(0), &json!("failed")),
         "{answer}"
     );
-    let all = json!({"endpoint_id": owner.endpoint.id});
+    let all = json!({"filter": {"endpoint_id": owner.endpoint.id}, "dry_run": true});
     let answer = stranger.admin.post("/v1/dead-letters/redrive", &all).await.expect(200).json();
-    assert_eq!(answer["redriven"], 0, "{answer}");
+    assert_eq!(answer["matched"], 0, "{answer}");
+    for settle in ["resolve", "discard"] {
+        let path = format!("/v1/dead-letters/{settle}");
+        let answer = stranger.admin.post(&path, &redrive).await.expect(200).json();
+        assert_eq!(answer["items"][0]["status"], "failed", "{answer}");
+    }
 
     // Only the platform's key acts for others.
     let acting = stranger.admin.acting_for(&owner.tenant.id);

@@ -21,6 +21,7 @@ mod pace;
 mod parking;
 mod payloads;
 mod publishing;
+mod replays;
 mod requests;
 mod retries;
 mod sources;
@@ -46,7 +47,12 @@ fn main() -> ExitCode {
             a_delivery_is_made_again_on_request;
         dead_letters: exhausted_deliveries_are_redriven_with_a_new_budget,
             dead_letters_of_an_endpoint_are_redriven_together,
-            what_fails_again_becomes_another_dead_letter;
+            what_fails_again_becomes_another_dead_letter,
+            a_dead_letter_is_resolved_and_stays_so;
+        replays: an_hour_is_replayed_to_another_endpoint,
+            a_replay_is_called_off,
+            an_event_is_replayed_to_an_endpoint_that_never_had_it,
+            a_delivery_is_called_off;
         parking: a_receiver_that_is_gone_disables_its_endpoint,
             a_paused_endpoint_loses_nothing,
             a_disabled_endpoint_is_enabled_again;

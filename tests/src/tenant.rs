@@ -79,6 +79,16 @@ impl Tenant {
         self.admin.get(&format!("/v1/deliveries/{id}")).await.expect(200).json()
     }
 
+    /// Waits until a job has come to a state.
+    pub async fn job(&self, job: &Value, state: &str) -> Value {
+        let path = format!("/v1/jobs/{}", text(job, "id"));
+        eventually(&format!("{path} to be {state}"), async || {
+            let job = self.admin.get(&path).await.expect(200).json();
+            if job["state"] == state { Ok(job) } else { Err(job.to_string()) }
+        })
+        .await
+    }
+
     /// Waits until a delivery became a dead letter. Answers the dead letter.
     pub async fn dead_letter(&self, delivery: &Value) -> Value {
         let id = text(delivery, "id");

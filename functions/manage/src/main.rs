@@ -7,9 +7,10 @@ use postrider_application::access::{Authenticator, Keys};
 use postrider_application::cancel_event::CancelEvent;
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::ManageJobs;
 use postrider_application::ports::QueueName;
 use postrider_application::redeliver::Redeliver;
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants};
 use postrider_domain::ChannelKind;
 use postrider_http_api::{ManageServices, manage_router};
 use postrider_lambda_kit::{Start, run_http};
@@ -27,9 +28,17 @@ async fn main() -> Result<(), Error> {
     let (clock, entropy) = (start.clock, start.entropy);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
     let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
-    let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table));
+    let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
     let authenticator = Authenticator::new(keys.clone(), tenants.clone(), vault.clone(), clock.clone());
     let secrets = Secrets::new(vault, entropy.clone());
+    let redeliver = Redeliver::new(
+        endpoints.clone(),
+        deliveries,
+        events.clone(),
+        dead_letters,
+        queue.clone(),
+        clock.clone(),
+    );
     run_http(manage_router(ManageServices {
         authenticator: Arc::new(authenticator),
         manage: ManageEndpoints::new(endpoints.clone(), channels, secrets, clock.clone(), entropy.clone()),
@@ -37,13 +46,14 @@ async fn main() -> Result<(), Error> {
         ingest: Ingest::new(
             events.clone(),
             endpoints.clone(),
-            queue.clone(),
+            queue,
             blobs,
             clock.clone(),
             entropy.clone(),
         ),
-        cancel: CancelEvent::new(events.clone(), clock.clone()),
-        redeliver: Redeliver::new(endpoints.clone(), deliveries, events, dead_letters, queue, clock.clone()),
+        cancel: CancelEvent::new(events, clock.clone()),
+        jobs: ManageJobs::new(Jobs::new(table), redeliver.clone(), entropy.clone()),
+        redeliver,
         keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy)),
         endpoints,
         tenants,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use lambda_runtime::Error;
 use postrider_application::access::Authenticator;
 use postrider_application::query::Lookup;
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+};
 use postrider_http_api::{QueryServices, query_router};
 use postrider_lambda_kit::{Start, run_http};
 
@@ -21,7 +23,9 @@ async fn main() -> Result<(), Error> {
         authenticator: Arc::new(authenticator),
         lookup: Lookup::new(endpoints.clone(), events, deliveries, blobs),
         endpoints,
-        dead_letters: DeadLetters::new(table),
+        dead_letters: DeadLetters::new(table.clone()),
+        unreadable: Unreadable::new(table.clone()),
+        jobs: Jobs::new(table),
     }))
     .await
 }

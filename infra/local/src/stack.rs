@@ -12,6 +12,7 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
 use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
@@ -19,7 +20,9 @@ use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
 use postrider_application::schedule::{self, Schedule};
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::{ChannelKind, CircuitRules};
@@ -60,7 +63,7 @@ const DELIVER_EXPRESS: EventSourceConfig = EventSourceConfig { concurrency: 16, 
 const RECORD: EventSourceConfig = EventSourceConfig {
     batch_size: 10,
     concurrency: 1,
-    grouping: Grouping::Together,
+    grouping: Grouping::Apart,
     visibility: Duration::from_secs(30),
 };
 
@@ -141,11 +144,20 @@ impl Stack {
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
         let dead_letters = DeadLetters::new(table.clone());
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table.clone()));
         let vault: Arc<dyn Vault> = Arc::new(vault);
         let secrets = Secrets::new(vault.clone(), entropy.clone());
         let change_status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
 
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
         let fan_out = Arc::new(FanOut::new(
             endpoints.clone(),
             deliveries.clone(),
@@ -153,6 +165,7 @@ impl Stack {
             blobs.clone(),
             clock.clone(),
             release,
+            RunJobs::new(jobs.clone(), redeliver.clone()),
         ));
         let webhook = Arc::new(WebhookChannel::new(outbound.clone()));
         let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
@@ -167,7 +180,14 @@ impl Stack {
         );
         // The data folder is this process's alone, so whoever claimed anything before has ended.
         let deliver = Arc::new(deliver.alone_since(clock.now()).circuit_rules(circuit_rules));
-        let record = Arc::new(RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()));
+        let record = Arc::new(RecordDeadLetter::new(
+            deliveries.clone(),
+            dead_letters.clone(),
+            jobs.clone(),
+            tenants.clone(),
+            unreadable.clone(),
+            clock.clone(),
+        ));
 
         let authenticator =
             Arc::new(Authenticator::new(api_keys.clone(), tenants.clone(), vault, clock.clone()));
@@ -188,9 +208,11 @@ impl Stack {
             },
             query: QueryServices {
                 authenticator: authenticator.clone(),
-                lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
+                lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries, blobs),
                 endpoints: endpoints.clone(),
-                dead_letters: dead_letters.clone(),
+                dead_letters,
+                unreadable,
+                jobs: jobs.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -204,15 +226,9 @@ impl Stack {
                 ),
                 status: change_status,
                 ingest,
-                cancel: CancelEvent::new(events.clone(), clock.clone()),
-                redeliver: Redeliver::new(
-                    endpoints.clone(),
-                    deliveries,
-                    events,
-                    dead_letters,
-                    queue,
-                    clock.clone(),
-                ),
+                cancel: CancelEvent::new(events, clock.clone()),
+                jobs: ManageJobs::new(jobs, redeliver.clone(), entropy.clone()),
+                redeliver,
                 keys: Arc::new(Keys::new(api_keys, tenants.clone(), clock.clone(), entropy)),
                 tenants: tenants.clone(),
                 clock: clock.clone(),

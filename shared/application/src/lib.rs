@@ -12,6 +12,7 @@ pub mod endpoints;
 pub mod fan_out;
 pub mod inbox;
 pub mod ingest;
+pub mod jobs;
 pub mod messages;
 pub mod ports;
 pub mod publish_limits;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::outcome::FailureReason;
 use crate::{
-    ChannelKind, DeadLetterId, DeliveryId, EndpointId, Event, EventId, EventType, Outcome, TenantId,
+    ChannelKind, DeadLetterId, DeliveryId, EndpointId, Event, EventId, EventType, JobId, Outcome, TenantId,
     Timestamp, Verdict,
 };
 
@@ -26,7 +26,7 @@ pub enum DeliveryStatus {
     Failed,
     /// Waits because its endpoint is paused or disabled, or its circuit open.
     Parked,
-    /// Will not be attempted: its endpoint was deleted, or somebody decided so.
+    /// Will not be attempted: somebody cancelled it, or its endpoint was deleted.
     Cancelled,
 }
 
@@ -55,6 +55,11 @@ impl DeliveryStatus {
     /// Whether a message in the channel's queue stands behind this status.
     pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Pending | Self::Retrying)
+    }
+
+    /// Whether there is an attempt to come that could be called off.
+    pub const fn is_cancellable(self) -> bool {
+        matches!(self, Self::Pending | Self::Retrying | Self::Parked)
     }
 }
 
@@ -154,6 +159,11 @@ pub struct Delivery {
     pub dead_letter: Option<DeadLetterId>,
     /// When a worker that had reason to look began an attempt that is not on record yet.
     pub claimed_at: Option<Timestamp>,
+    /// The job on whose behalf its present budget of attempts began, so that a job that repeats itself knows what
+    /// it has done.
+    pub renewed_by: Option<JobId>,
+    /// When somebody called it off: what was asked for before holds no more.
+    pub cancelled_at: Option<Timestamp>,
     /// Counts changes, from 1.
     pub version: u64,
 }
@@ -191,6 +201,8 @@ impl Delivery {
             error: None,
             dead_letter: None,
             claimed_at: None,
+            renewed_by: None,
+            cancelled_at: None,
             version: 1,
         }
     }
@@ -205,7 +217,8 @@ impl Delivery {
         self.attempt_count.saturating_sub(self.spent_before)
     }
 
-    /// Puts an attempt on record, with what follows from it.
+    /// Puts an attempt on record, with what follows from it. After an attempt that was under way when the delivery
+    /// was cancelled nothing follows, unless it succeeded.
     ///
     /// # Errors
     /// [`AlreadyRecorded`] when this or a later attempt is on record: two workers held the same message.
@@ -218,6 +231,7 @@ impl Delivery {
         self.attempt_count = attempt.number;
         self.error.clone_from(&attempt.error);
         match verdict {
+            Verdict::Retry { .. } | Verdict::Failed(_) if self.status == DeliveryStatus::Cancelled => {}
             Verdict::Delivered => {
                 self.status = DeliveryStatus::Delivered;
                 self.delivered_at = Some(ended_at);
@@ -253,6 +267,8 @@ impl Delivery {
     /// Makes it due now, with a new budget of attempts.
     pub fn restart(&mut self, now: Timestamp) {
         self.spent_before = self.attempt_count;
+        self.renewed_by = None;
+        self.cancelled_at = None;
         self.resume(now);
     }
 

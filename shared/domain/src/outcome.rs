@@ -99,14 +99,20 @@ pub enum FailureReason {
     Gone,
     /// The queue gave the message up after handing it out too often without success.
     Poisoned,
+    /// The message cannot be read, so nothing is known of what was to be done.
+    Unreadable,
 }
 
 /// The text names no reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a reason is exhausted, rejected, gone or poisoned")]
+#[error("a reason is exhausted, rejected, gone, poisoned or unreadable")]
 pub struct UnknownReason;
 
 impl FailureReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::Exhausted, Self::Rejected, Self::Gone, Self::Poisoned, Self::Unreadable];
+
     /// The reason as the API and the tables write it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,6 +120,7 @@ impl FailureReason {
             Self::Rejected => "rejected",
             Self::Gone => "gone",
             Self::Poisoned => "poisoned",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -122,10 +129,7 @@ impl FromStr for FailureReason {
     type Err = UnknownReason;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Exhausted, Self::Rejected, Self::Gone, Self::Poisoned]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
-            .ok_or(UnknownReason)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownReason)
     }
 }
 

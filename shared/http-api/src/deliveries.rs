@@ -1,4 +1,4 @@
-//! Deliveries: listed, shown with their attempts, and attempted again.
+//! Deliveries: listed, shown with their attempts, attempted again and called off.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use postrider_application::stores::delivery_lists::DeliveryFilter;
 use postrider_domain::{DeliveryId, DeliveryStatus, EndpointId, EventId, EventType, TenantId, Timestamp};
 
 use crate::auth::{Administer, May, Read};
-use crate::json::answer;
+use crate::json::{JsonBody, answer};
 use crate::page::PageBody;
 use crate::params::{Params, PathId};
 use crate::problem::Problem;
 use crate::services::{ManageServices, QueryServices};
-use crate::wire::delivery::{DeliveryBody, DeliverySummary};
+use crate::wire::delivery::{DeliveryBody, DeliverySummary, RetryInput};
+use crate::wire::redrive::NoteInput;
 
 pub(crate) fn reading() -> Router<Arc<QueryServices>> {
     Router::new()
@@ -28,7 +29,9 @@ pub(crate) fn reading() -> Router<Arc<QueryServices>> {
 }
 
 pub(crate) fn managing() -> Router<Arc<ManageServices>> {
-    Router::new().route("/v1/deliveries/{id}/retry", post(retry))
+    Router::new()
+        .route("/v1/deliveries/{id}/retry", post(retry))
+        .route("/v1/deliveries/{id}/cancel", post(cancel))
 }
 
 async fn list(
@@ -84,7 +87,23 @@ async fn retry(
     State(services): State<Arc<ManageServices>>,
     may: May<Administer>,
     PathId(id): PathId<DeliveryId>,
+    body: JsonBody,
 ) -> Result<Response, Problem> {
-    let delivery = services.redeliver.retry(&may.tenant, id, &may.caller.name()).await?;
+    let by = may.caller.name();
+    let delivery = match body.read_or_default::<RetryInput>()?.read()? {
+        None => services.redeliver.retry(&may.tenant, id, &by).await?,
+        Some(to) => services.redeliver.retry_to(&may.tenant, id, to, &by).await?,
+    };
     Ok(answer(StatusCode::ACCEPTED, &DeliverySummary::new(&delivery)))
+}
+
+async fn cancel(
+    State(services): State<Arc<ManageServices>>,
+    may: May<Administer>,
+    PathId(id): PathId<DeliveryId>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let note = body.read_or_default::<NoteInput>()?.read()?;
+    let delivery = services.redeliver.cancel(&may.tenant, id, &may.caller.name(), note.as_deref()).await?;
+    Ok(answer(StatusCode::OK, &DeliverySummary::new(&delivery)))
 }

@@ -30,6 +30,11 @@ impl<const LIMIT: usize> JsonBody<LIMIT> {
     pub(crate) fn read<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Problem> {
         read(&self.0)
     }
+
+    /// The same; no body at all stands for an object without fields.
+    pub(crate) fn read_or_default<'b, T: Deserialize<'b> + Default>(&'b self) -> Result<T, Problem> {
+        if self.0.is_empty() { Ok(T::default()) } else { self.read() }
+    }
 }
 
 impl<S: Sync, const LIMIT: usize> FromRequest<S> for JsonBody<LIMIT> {

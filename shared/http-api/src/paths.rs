@@ -7,13 +7,15 @@ use axum::response::{IntoResponse, Response};
 
 use crate::problem::{Kind, Problem};
 
-/// The paths, as the routers write them, and what can be done there.
-const PATHS: [(&str, &str); 26] = [
+/// The paths, as the routers write them, and what can be done there. One without a variable goes before one that
+/// fits it.
+const PATHS: [(&str, &str); 40] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
     ("/v1/events/{id}", "GET"),
     ("/v1/events/{id}/cancel", "POST"),
+    ("/v1/events/{id}/replay", "POST"),
     ("/v1/endpoints", "GET, POST"),
     ("/v1/endpoints/{id}", "DELETE, GET, PATCH"),
     ("/v1/endpoints/{id}/circuit", "POST"),
@@ -23,16 +25,29 @@ const PATHS: [(&str, &str); 26] = [
     ("/v1/endpoints/{id}/health", "GET"),
     ("/v1/endpoints/{id}/parked", "GET, POST"),
     ("/v1/endpoints/{id}/pause", "POST"),
+    ("/v1/endpoints/{id}/replay", "POST"),
     ("/v1/endpoints/{id}/resume", "POST"),
     ("/v1/endpoints/{id}/secret", "GET"),
     ("/v1/endpoints/{id}/test", "POST"),
     ("/v1/deliveries", "GET"),
     ("/v1/deliveries/{id}", "GET"),
+    ("/v1/deliveries/{id}/cancel", "POST"),
     ("/v1/deliveries/{id}/retry", "POST"),
     ("/v1/dead-letters", "GET"),
+    ("/v1/dead-letters/discard", "POST"),
     ("/v1/dead-letters/redrive", "POST"),
+    ("/v1/dead-letters/resolve", "POST"),
+    ("/v1/dead-letters/{id}", "GET"),
+    ("/v1/dead-letters/{id}/discard", "POST"),
+    ("/v1/dead-letters/{id}/redrive", "POST"),
+    ("/v1/dead-letters/{id}/resolve", "POST"),
+    ("/v1/jobs", "GET"),
+    ("/v1/jobs/{id}", "GET"),
+    ("/v1/jobs/{id}/cancel", "POST"),
+    ("/v1/jobs/{id}/resume", "POST"),
     ("/v1/keys", "GET, POST"),
     ("/v1/keys/{id}", "DELETE"),
+    ("/v1/platform/dead-letters", "GET"),
     ("/v1/tenants", "GET, POST"),
     ("/v1/tenants/{id}", "GET, PATCH"),
 ];

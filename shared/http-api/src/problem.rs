@@ -10,6 +10,7 @@ use postrider_application::access::{AuthError, KeyError};
 use postrider_application::cancel_event::CancelError;
 use postrider_application::endpoints::{EndpointError, SecretsError};
 use postrider_application::ingest::IngestError;
+use postrider_application::jobs::ManageJobError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
 use postrider_application::query::QueryError;
 use postrider_application::redeliver::RedeliverError;
@@ -274,12 +275,32 @@ impl From<RedeliverError> for Problem {
     fn from(error: RedeliverError) -> Self {
         match error {
             RedeliverError::UnknownDelivery(_) | RedeliverError::UnknownDeadLetter(_) => Self::not_found(),
-            RedeliverError::EndpointDeleted | RedeliverError::EventExpired => {
-                Self::new(Kind::Conflict, error.to_string())
-            }
+            RedeliverError::EndpointDeleted
+            | RedeliverError::EventExpired
+            | RedeliverError::Handled(_)
+            | RedeliverError::Unreadable
+            | RedeliverError::NotCancellable(_)
+            | RedeliverError::Contended => Self::new(Kind::Conflict, error.to_string()),
+            RedeliverError::UnknownEndpoint(_) => vec![FieldProblem::new("to_endpoint", error)].into(),
             RedeliverError::Message(error) => Self::defect(&error),
             RedeliverError::Table(error) => error.into(),
             RedeliverError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageJobError> for Problem {
+    fn from(error: ManageJobError) -> Self {
+        match error {
+            ManageJobError::UnknownEvent(_)
+            | ManageJobError::UnknownEndpoint(_)
+            | ManageJobError::UnknownJob(_) => Self::not_found(),
+            ManageJobError::Invalid(errors) => errors.into(),
+            ManageJobError::State(_) | ManageJobError::Contended => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
+            ManageJobError::Table(error) => error.into(),
+            ManageJobError::Queue(error) => error.into(),
         }
     }
 }

@@ -13,14 +13,16 @@ use futures::FutureExt as _;
 
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
-use crate::{dead_letters, deliveries, endpoint_health, endpoints, events, health, keys, paths, tenants};
+use crate::{
+    dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, paths, replay, tenants,
+};
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
 pub fn ingest_router(services: IngestServices) -> Router {
     finish(ingest_routes(services))
 }
 
-/// Reading: events, deliveries, endpoints without their secrets, dead letters.
+/// Reading: events, deliveries, endpoints without their secrets, dead letters, jobs.
 pub fn query_router(services: QueryServices) -> Router {
     finish(query_routes(services))
 }
@@ -48,6 +50,7 @@ fn query_routes(services: QueryServices) -> Router {
         .merge(endpoint_health::reading())
         .merge(deliveries::reading())
         .merge(dead_letters::reading())
+        .merge(jobs::reading())
         .with_state(Arc::new(services))
 }
 
@@ -57,6 +60,8 @@ fn manage_routes(services: ManageServices) -> Router {
         .merge(events::managing())
         .merge(deliveries::managing())
         .merge(dead_letters::managing())
+        .merge(replay::managing())
+        .merge(jobs::managing())
         .merge(keys::managing())
         .merge(tenants::managing())
         .with_state(Arc::new(services))

@@ -6,10 +6,11 @@ use postrider_application::access::{Authenticator, Keys};
 use postrider_application::cancel_event::CancelEvent;
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints};
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::ManageJobs;
 use postrider_application::ports::Clock;
 use postrider_application::query::Lookup;
 use postrider_application::redeliver::Redeliver;
-use postrider_application::stores::{DeadLetters, Endpoints, Tenants};
+use postrider_application::stores::{DeadLetters, Endpoints, Jobs, Tenants, Unreadable};
 
 /// What publishing needs.
 #[derive(Clone)]
@@ -31,6 +32,10 @@ pub struct QueryServices {
     pub endpoints: Endpoints,
     /// The dead letters.
     pub dead_letters: DeadLetters,
+    /// Messages of which nobody knows whose they are.
+    pub unreadable: Unreadable,
+    /// The jobs.
+    pub jobs: Jobs,
 }
 
 /// What administration needs.
@@ -50,6 +55,8 @@ pub struct ManageServices {
     pub cancel: CancelEvent,
     /// Delivers again.
     pub redeliver: Redeliver,
+    /// Starts, calls off and resumes jobs.
+    pub jobs: ManageJobs,
     /// Makes and removes API keys.
     pub keys: Arc<Keys>,
     /// The tenants.

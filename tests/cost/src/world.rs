@@ -8,10 +8,12 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
+use postrider_application::jobs::RunJobs;
 use postrider_application::ports::{Blobs, Channel, Channels, Queue, QueueName, Table};
 use postrider_application::record_dead_letter::RecordDeadLetter;
+use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::event::Audience;
@@ -267,6 +269,15 @@ impl Ports<'_> {
         let (events, deliveries) = (Events::new(self.table.clone()), Deliveries::new(self.table.clone()));
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let (dead_letters, jobs) = (DeadLetters::new(self.table.clone()), Jobs::new(self.table.clone()));
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook.clone(), clock.clone());
         Functions {
             ingest: Ingest::new(
@@ -284,9 +295,17 @@ impl Ports<'_> {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                RunJobs::new(jobs.clone(), redeliver),
             ),
             deliver: Deliver::new(deliveries.clone(), open, status, queue, blobs, clock.clone(), entropy),
-            record: RecordDeadLetter::new(deliveries, DeadLetters::new(self.table.clone()), clock),
+            record: RecordDeadLetter::new(
+                deliveries,
+                dead_letters,
+                jobs,
+                Tenants::new(self.table.clone()),
+                Unreadable::new(self.table.clone()),
+                clock,
+            ),
         }
     }
 }

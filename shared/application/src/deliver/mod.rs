@@ -38,7 +38,7 @@ use crate::ports::{
 };
 use crate::rates::{RateError, Rates};
 use crate::stores::Deliveries;
-use crate::stores::deliveries::Saved;
+use crate::stores::deliveries::{Created, Saved};
 
 /// How long an attempt that was claimed keeps others away: longer than an attempt can take.
 const CLAIM: Duration = MAX_TIMEOUT.saturating_add(Duration::from_secs(10));
@@ -191,7 +191,14 @@ impl Deliver {
             return Ok(Some(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at)));
         }
         for _ in 0..SAVE_TRIES {
-            let Some(mut delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
+            let found = self.deliveries.get(&job.event.tenant, job.delivery_id).await?;
+            if found.is_none() && message.renew {
+                match self.begin(job).await? {
+                    Some(delivery) => return Ok(Some(delivery)),
+                    None => continue,
+                }
+            }
+            let Some(mut delivery) = found else {
                 tracing::warn!(delivery.id = %job.delivery_id, "a message for a delivery that is not there");
                 return Ok(None);
             };
@@ -203,7 +210,7 @@ impl Deliver {
                 return Ok(None);
             }
             let goes_on = delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
-            if !goes_on && !message.renew {
+            if !goes_on && (!message.renew || message.is_called_off(&delivery)) {
                 return Ok(None);
             }
             let now = self.clock.now();
@@ -221,6 +228,7 @@ impl Deliver {
             }
             if message.renew {
                 delivery.restart(now);
+                delivery.renewed_by = message.job()?;
             }
             delivery.claimed_at = Some(now);
             if let Saved::Yes = self.deliveries.save(&delivery).await? {
@@ -229,6 +237,17 @@ impl Deliver {
             }
         }
         Err(DeliverError::Contended(job.delivery_id))
+    }
+
+    /// Creates, claimed, what somebody asked to be delivered to an endpoint that had no delivery of the event. `None`
+    /// when somebody else was faster.
+    async fn begin(&self, job: &Job) -> Result<Option<Delivery>, DeliverError> {
+        let (endpoint, created_at) = (job.delivery_id.endpoint(), job.message.created_at());
+        let mut delivery = Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at);
+        delivery.claimed_at = Some(self.clock.now());
+        delivery.renewed_by = job.message.job()?;
+        let created = self.deliveries.create(&delivery).await?;
+        Ok(matches!(created, Created::New).then_some(delivery))
     }
 
     async fn attempt(&self, job: &Job, mut delivery: Delivery) -> Result<(), DeliverError> {

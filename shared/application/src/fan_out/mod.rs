@@ -18,7 +18,8 @@ use postrider_domain::{Delivery, EndpointId, Event, EventId, Pattern, TenantId};
 
 use self::targets::{Range, Target};
 use crate::cache::TimedCache;
-use crate::messages::{ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, MessageError};
+use crate::jobs::{RunJobError, RunJobs};
+use crate::messages::{ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError};
 use crate::ports::queue::failure;
 use crate::ports::{
     BlobError, Blobs, Clock, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord, TableError,
@@ -75,6 +76,9 @@ pub enum FanOutError {
     /// Parked deliveries could not be released.
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    /// A job could not be moved on.
+    #[error(transparent)]
+    Job(#[from] RunJobError),
 }
 
 /// Matches events with subscriptions.
@@ -85,6 +89,7 @@ pub struct FanOut {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     release: Release,
+    jobs: RunJobs,
     subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
 }
 
@@ -109,23 +114,27 @@ impl FanOut {
         blobs: Arc<dyn Blobs>,
         clock: Arc<dyn Clock>,
         release: Release,
+        jobs: RunJobs,
     ) -> Self {
         let subscribers = TimedCache::new(10_000, CACHED);
-        Self { endpoints, deliveries, queue, blobs, clock, release, subscribers }
+        Self { endpoints, deliveries, queue, blobs, clock, release, jobs, subscribers }
     }
 
     /// Deals with a batch of the queue `events`. Answers the ids of the messages that must come again.
     pub async fn handle(&self, records: Vec<QueueRecord>) -> Vec<String> {
-        let (mut events, mut releases, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut releases, mut jobs, mut results) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, record) in records.iter().enumerate() {
             match EventsMessage::read(&record.body) {
                 Ok(EventsMessage::FanOut(message)) => events.push((index, *message)),
+                Ok(EventsMessage::Job(message)) => jobs.push((index, message, record.receive_count)),
                 Ok(other) => releases.push((index, other)),
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let (events, releases) = futures::join!(self.fan_out(events), self.release_all(releases));
-        let results = results.into_iter().chain(events).chain(releases);
+        let (events, releases, jobs) =
+            futures::join!(self.fan_out(events), self.release_all(releases), self.run_jobs(jobs));
+        let results = results.into_iter().chain(events).chain(releases).chain(jobs);
         results.filter_map(|(index, result)| failure(&records[index], result)).collect()
     }
 
@@ -140,6 +149,13 @@ impl FanOut {
             (index, result.map_err(FanOutError::from))
         });
         join_all(released).await
+    }
+
+    async fn run_jobs(&self, messages: Vec<(usize, JobMessage, u32)>) -> Vec<Indexed> {
+        let run = messages.into_iter().map(|(index, message, receive_count)| async move {
+            (index, self.jobs.handle(&message, receive_count).await.map_err(FanOutError::from))
+        });
+        join_all(run).await
     }
 
     /// Deals with the events of a batch together, so that their messages share requests. Each event succeeds or

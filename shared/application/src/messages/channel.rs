@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use postrider_domain::outcome::FailureReason;
-use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
+use postrider_domain::{Delivery, DeliveryId, EndpointId, JobId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageError, WireEvent, write};
+use super::{MessageError, WireEvent, check_version, write};
 
 /// What can be in a channel's queue or its dead-letter queue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +35,12 @@ pub struct DeliverMessage {
     /// budget of attempts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renew: bool,
+    /// The job that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// When somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before: Option<u64>,
     /// Whether it was sent again without an attempt, because it has to wait.
@@ -66,6 +72,8 @@ impl DeliverMessage {
             attempt: 1,
             recheck: false,
             renew: false,
+            job: None,
+            asked_at: None,
             not_before: None,
             returned: false,
             slot_interval: None,
@@ -81,6 +89,7 @@ impl DeliverMessage {
         self.not_before = at.map(Timestamp::as_millis);
         self.renew = false;
         (self.returned, self.slot_interval) = (false, None);
+        (self.job, self.asked_at) = (None, None);
         self
     }
 
@@ -105,11 +114,27 @@ impl DeliverMessage {
         self.slot_interval
     }
 
-    /// The same message, on somebody's request.
+    /// The same message, on somebody's request at this moment.
     #[must_use]
-    pub fn renewed(mut self) -> Self {
+    pub fn renewed(mut self, job: Option<JobId>, at: Timestamp) -> Self {
         self.renew = true;
+        self.asked_at = Some(at.as_millis());
+        self.job = job.map(|job| job.to_string());
         self
+    }
+
+    /// Whether somebody has called the delivery off since they asked for this attempt.
+    pub fn is_called_off(&self, delivery: &Delivery) -> bool {
+        let asked_at = self.asked_at.map(Timestamp::from_millis).unwrap_or_default();
+        delivery.cancelled_at.is_some_and(|at| asked_at < at)
+    }
+
+    /// The job that asked for this attempt.
+    ///
+    /// # Errors
+    /// When it is not an id.
+    pub fn job(&self) -> Result<Option<JobId>, MessageError> {
+        self.job.as_deref().map(str::parse).transpose().map_err(MessageError::new)
     }
 
     /// The same message, to be checked against the ledger.
@@ -182,8 +207,13 @@ impl ChannelMessage {
     /// Reads a message.
     ///
     /// # Errors
-    /// When it is not one.
+    /// When it is not one, or not of a version that is known here.
     pub fn read(body: &str) -> Result<Self, MessageError> {
-        serde_json::from_str(body).map_err(MessageError::new)
+        let message = serde_json::from_str(body).map_err(MessageError::new)?;
+        check_version(match &message {
+            Self::Deliver(message) => message.v,
+            Self::GivenUp(message) => message.v,
+        })?;
+        Ok(message)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
+use postrider_domain::{DeliveryId, EndpointId, JobId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageError, WireEvent, write};
+use super::{MessageError, WireEvent, check_version, write};
 
 /// What can be in the queue `events`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum EventsMessage {
     Release(ReleaseMessage),
     /// Cancel the parked deliveries of an endpoint.
     Skip(SkipMessage),
+    /// Do the next portion of a job.
+    Job(JobMessage),
 }
 
 /// Match an event with subscriptions and make a delivery for each endpoint.
@@ -188,6 +190,32 @@ impl SkipMessage {
     }
 }
 
+/// Do a portion of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JobMessage {
+    v: u32,
+    tenant: String,
+    job: String,
+    /// The number of the portion: the job goes on only if this is the one that is next.
+    pub portion: u64,
+}
+
+impl JobMessage {
+    /// Do this portion of this job.
+    pub fn new(tenant: &TenantId, job: JobId, portion: u64) -> Self {
+        Self { v: 1, tenant: tenant.to_string(), job: job.to_string(), portion }
+    }
+
+    /// The tenant and its job.
+    ///
+    /// # Errors
+    /// When one is not an id.
+    pub fn read(&self) -> Result<(TenantId, JobId), MessageError> {
+        let tenant = self.tenant.parse().map_err(MessageError::new)?;
+        Ok((tenant, self.job.parse().map_err(MessageError::new)?))
+    }
+}
+
 impl EventsMessage {
     /// The message's text.
     pub fn write(&self) -> String {
@@ -200,8 +228,14 @@ impl EventsMessage {
     /// Reads a message.
     ///
     /// # Errors
-    /// When it is not one.
+    /// When it is not one, or not of a version that is known here.
     pub fn read(body: &str) -> Result<Self, MessageError> {
-        serde_json::from_str(body).map_err(MessageError::new)
+        let message = serde_json::from_str(body).map_err(MessageError::new)?;
+        check_version(match &message {
+            Self::FanOut(message) => message.v,
+            Self::Release(message) => message.v,
+            Self::Job(message) => message.v,
+        })?;
+        Ok(message)
     }
 }

@@ -8,7 +8,7 @@ mod events;
 
 pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
 pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
-pub use events::{EventsMessage, FanOutMessage, Progress, ReleaseMessage, SkipMessage};
+pub use events::{EventsMessage, FanOutMessage, JobMessage, Progress, ReleaseMessage, SkipMessage};
 
 /// The body of a message cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,17 @@ impl MessageError {
 /// What most messages have around an event's data, in bytes: with room for it, their text need not be moved while
 /// it grows.
 const AROUND_DATA: usize = 512;
+
+/// The version of every message that is written here.
+const VERSION: u32 = 1;
+
+/// Refuses what a newer Postrider has written: it may mean something else.
+fn check_version(version: u32) -> Result<(), MessageError> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(MessageError::new(format!("version {version} is not known here, only {VERSION}")))
+}
 
 /// Writes a message. The types have no map with keys that are not text, the only thing that could fail.
 fn write<T: serde::Serialize>(message: &T, event: Option<&WireEvent>) -> String {

@@ -4,6 +4,7 @@
 //! An event under its publisher's own id has that id as its key, which makes publishing it twice a failed
 //! condition, and its place in time in the index `timeline`.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use postrider_domain::event::ContentDigest;
@@ -245,5 +246,27 @@ impl Events {
     pub async fn get(&self, tenant: &TenantId, id: &EventId) -> Result<Option<StoredEvent>, TableError> {
         let item = self.0.get(TABLE, key(tenant, id), true).await?;
         item.map(|item| read_item(tenant, item)).transpose()
+    }
+
+    /// Those of a tenant's events that are there.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn get_many(
+        &self,
+        tenant: &TenantId,
+        ids: impl IntoIterator<Item = EventId>,
+    ) -> Result<HashMap<EventId, StoredEvent>, TableError> {
+        // A key may be asked for once only.
+        let ids: HashSet<EventId> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let items = self.0.batch_get(TABLE, ids.iter().map(|id| key(tenant, id)).collect()).await?;
+        let events = items.into_iter().map(|item| {
+            let stored = read_item(tenant, item)?;
+            Ok((stored.event.id.clone(), stored))
+        });
+        events.collect()
     }
 }

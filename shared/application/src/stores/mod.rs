@@ -16,6 +16,8 @@
 //! | ledger | `T#<tenant>#C#<endpoint>` | `DRAIN` | how far the endpoint's parked deliveries have been let go on |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
 //! | ledger | `T#<tenant>#R#<endpoint>` | `RATE` | bucket of an endpoint's rate limit; without the endpoint, of the tenant's publishing |
+//! | ledger | `T#<tenant>#J` | `job_...` | job: a redrive or a replay with its progress |
+//! | ledger | `UNREADABLE` | `dl_...` | message of which not even the tenant can be read |
 
 pub mod api_keys;
 pub mod buckets;
@@ -24,6 +26,7 @@ pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
 pub mod delivery_lists;
+pub mod delivery_range;
 pub mod drains;
 pub mod due;
 pub mod endpoint_item;
@@ -31,9 +34,12 @@ pub mod endpoints;
 pub mod event_lists;
 pub mod events;
 mod item;
+mod job_item;
+pub mod jobs;
 mod merge;
 pub mod page;
 pub mod tenants;
+pub mod unreadable;
 
 pub use api_keys::ApiKeys;
 pub use buckets::Buckets;
@@ -43,5 +49,7 @@ pub use deliveries::Deliveries;
 pub use drains::Drains;
 pub use endpoints::Endpoints;
 pub use events::Events;
+pub use jobs::Jobs;
 pub use page::{PageRequest, Paged};
 pub use tenants::Tenants;
+pub use unreadable::Unreadable;

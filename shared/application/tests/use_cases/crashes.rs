@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use postrider_application::messages::ChannelMessage;
 use postrider_application::ports::QueueName;
+use postrider_application::redeliver::Settlement;
 use postrider_application::stores::PageRequest;
 use postrider_application::stores::dead_letters::DeadLetterFilter;
 use postrider_domain::outcome::FailureReason;
@@ -108,8 +109,7 @@ async fn an_event_that_could_not_be_matched_becomes_a_dead_letter_and_can_be_red
     let letters =
         world.dead_letters.list(&world.tenant, &DeadLetterFilter::default(), page).await.unwrap().items;
     assert_eq!((letters.len(), letters[0].delivery), (1, None));
-    let selection = postrider_application::redeliver::Selection::Pending { endpoint: None, limit: 10 };
-    world.redeliver.redrive(&world.tenant, selection, "key_x", None).await.unwrap();
+    world.redeliver.settle(&world.tenant, letters[0].id, Settlement::Redrive, "key_x", None).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel.calls().len(), 1);
 }
@@ -133,7 +133,7 @@ async fn one_unreadable_message_does_not_fail_the_others_of_its_batch() {
     messages[0].body.push('x');
     assert!(ChannelMessage::read(&messages[0].body).is_err());
     assert_eq!(world.deal(WEBHOOK, &messages, 1).await, 1);
-    assert_eq!(world.deal(WEBHOOK_DEAD, &messages, 1).await, 1, "what cannot be read stays in its queue");
+    assert_eq!(world.deal(WEBHOOK_DEAD, &messages, 1).await, 0, "what cannot be read is recorded");
 }
 
 #[tokio::test]

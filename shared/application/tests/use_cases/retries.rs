@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postrider_application::ports::QueueName;
-use postrider_application::redeliver::Selection;
+use postrider_application::redeliver::{RedeliverError, Settlement};
 use postrider_application::stores::PageRequest;
 use postrider_application::stores::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState};
 use postrider_domain::outcome::FailureReason;
@@ -49,17 +49,20 @@ async fn an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_with_a_new_
     let delivery = world.delivery(&accepted, endpoint).await;
     assert_eq!((delivery.status, delivery.attempt_count), (DeliveryStatus::Failed, 5));
     let page = || PageRequest { limit: 10, after: None };
-    let pending = DeadLetterFilter { state: Some(DeadLetterState::Pending), endpoint: Some(endpoint) };
+    let pending = DeadLetterFilter {
+        state: Some(DeadLetterState::Pending),
+        endpoint: Some(endpoint),
+        ..DeadLetterFilter::default()
+    };
     let letters = world.dead_letters.list(&world.tenant, &pending, page()).await.unwrap().items;
     assert_eq!((letters.len(), letters[0].reason), (1, FailureReason::Exhausted));
     assert_eq!(letters[0].error.as_deref(), Some("told to fail"));
 
-    let selection = || Selection::Ids(vec![letters[0].id]);
-    let redriven =
-        world.redeliver.redrive(&world.tenant, selection(), "key_x", Some("repaired")).await.unwrap();
-    assert!(redriven.letters[0].1.is_ok());
+    let redrive =
+        |note| world.redeliver.settle(&world.tenant, letters[0].id, Settlement::Redrive, "key_x", note);
+    redrive(Some("repaired")).await.unwrap();
     // Asking twice sends once.
-    world.redeliver.redrive(&world.tenant, selection(), "key_x", None).await.unwrap();
+    redrive(None).await.unwrap();
     assert_eq!(world.queue.take(WEBHOOK).len(), 1);
     world.redeliver.retry(&world.tenant, delivery.id, "key_x").await.unwrap();
     world.settle().await;
@@ -71,7 +74,72 @@ async fn an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_with_a_new_
     );
     let letter = world.dead_letters.get(&world.tenant, letters[0].id).await.unwrap().unwrap();
     assert_eq!(letter.state, DeadLetterState::Redriven);
-    assert_eq!((letter.note.as_deref(), letter.handled.unwrap().1.as_str()), (Some("repaired"), "key_x"));
+    let handled = letter.handled.unwrap();
+    assert_eq!((handled.note.as_deref(), &*handled.by), (Some("repaired"), "key_x"));
+}
+
+#[tokio::test]
+async fn what_was_done_about_a_dead_letter_stays_done() {
+    let world = World::new();
+    world.endpoint("*").await;
+    for (settlement, state) in [
+        (Settlement::Resolve, DeadLetterState::Resolved),
+        (Settlement::Discard, DeadLetterState::Discarded),
+        (Settlement::Redrive, DeadLetterState::Redriven),
+    ] {
+        world.channel.answer(&[Outcome::Rejected]);
+        world.publish(None, "{}").await.unwrap();
+        world.settle().await;
+        let filter =
+            DeadLetterFilter { state: Some(DeadLetterState::Pending), ..DeadLetterFilter::default() };
+        let page = PageRequest { limit: 10, after: None };
+        let letters = world.dead_letters.list(&world.tenant, &filter, page).await.unwrap().items;
+        let [letter] = &letters[..] else { panic!("one that is pending: {letters:?}") };
+        let settle = |settlement, by| world.redeliver.settle(&world.tenant, letter.id, settlement, by, None);
+        let calls = world.channel.calls().len();
+        assert_eq!(settle(settlement, "key_x").await.unwrap().state, state);
+        let again = settle(settlement, "key_y").await.unwrap();
+        assert_eq!(again.handled.unwrap().by, "key_x", "doing it again changes nothing");
+        for other in [Settlement::Resolve, Settlement::Discard, Settlement::Redrive] {
+            if other != settlement {
+                let refused = settle(other, "key_y").await.unwrap_err();
+                assert!(matches!(refused, RedeliverError::Handled(found) if found == state), "{refused}");
+            }
+        }
+        world.settle().await;
+        assert_eq!(world.channel.calls().len() - calls, usize::from(settlement == Settlement::Redrive));
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_called_off_while_an_attempt_is_to_come() {
+    let world = World::new();
+    let endpoint = world.endpoint("*").await;
+    world.channel.answer(&[Outcome::Retry]);
+    let accepted = world.publish(None, "{}").await.unwrap();
+    let messages = world.queue.take(QueueName::Events);
+    world.deal(QueueName::Events, &messages, 1).await;
+    let messages = world.queue.take(WEBHOOK);
+    world.deal(WEBHOOK, &messages, 1).await;
+    let id = world.delivery(&accepted, endpoint).await.id;
+    let cancelled = world.redeliver.cancel(&world.tenant, id, "key_x", Some("a mistake")).await.unwrap();
+    assert_eq!(cancelled.error.as_deref(), Some("cancelled by key_x: a mistake"));
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), 1, "the retry did not happen");
+    let refused = world.redeliver.cancel(&world.tenant, id, "key_x", None).await.unwrap_err();
+    assert!(matches!(refused, RedeliverError::NotCancellable(DeliveryStatus::Cancelled)), "{refused}");
+    world.redeliver.retry(&world.tenant, id, "key_x").await.unwrap();
+    world.settle().await;
+    assert_eq!(world.delivery(&accepted, endpoint).await.status, DeliveryStatus::Delivered);
+    let refused = world.redeliver.cancel(&world.tenant, id, "key_x", None).await.unwrap_err();
+    assert!(matches!(refused, RedeliverError::NotCancellable(DeliveryStatus::Delivered)), "{refused}");
+    // A request that was called off before its message came stays so.
+    let calls = world.channel.calls().len();
+    world.redeliver.retry(&world.tenant, id, "key_x").await.unwrap();
+    world.clock.forward(Duration::from_millis(1));
+    world.redeliver.cancel(&world.tenant, id, "key_x", None).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel.calls().len(), calls);
 }
 
 #[tokio::test]

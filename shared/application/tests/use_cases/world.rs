@@ -12,6 +12,7 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel, Channels, Clock, Destination, OutgoingMessage, Queue, QueueError,
     QueueName, QueueRecord, Table,
@@ -23,7 +24,7 @@ use postrider_application::release::Release;
 use postrider_application::schedule::Schedule;
 use postrider_application::stores::delivery_lists::DeliveryFilter;
 use postrider_application::stores::{
-    Circuits, DeadLetters, Deliveries, Endpoints, Events, PageRequest, Tenants,
+    Circuits, DeadLetters, Deliveries, Endpoints, Events, Jobs, PageRequest, Tenants, Unreadable,
 };
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
@@ -152,6 +153,7 @@ impl Channel for Shared {
 #[async_trait]
 impl Destination for Shared {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
+        assert!(!job.event.id.as_str().starts_with("panic"), "the record that crashes its worker");
         self.0.calls.lock().unwrap().push(job.event.id.to_string());
         let under_way = self.0.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most_under_way.fetch_max(under_way, Ordering::SeqCst);
@@ -195,6 +197,11 @@ pub(crate) struct World {
     secrets: Secrets,
     rules: CircuitRules,
     pub(crate) cancel: CancelEvent,
+    pub(crate) jobs: Jobs,
+    pub(crate) manage_jobs: ManageJobs,
+    pub(crate) unreadable: Unreadable,
+    /// What happens to the calls that the worker of jobs makes.
+    pub(crate) job_plan: Arc<FaultPlan>,
 }
 
 impl World {
@@ -231,11 +238,33 @@ impl World {
         let entropy = Arc::new(SystemEntropy);
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
-        let (dead_letters, tenants) = (DeadLetters::new(table.clone()), Tenants::new(table));
+        let (dead_letters, tenants) = (DeadLetters::new(table.clone()), Tenants::new(table.clone()));
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table.clone()));
         let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
         let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
+        let plan = Arc::new(FaultPlan::default());
+        let run_jobs = {
+            let table = Arc::new(FaultyTable::new(table, plan.clone()));
+            let redeliver = Redeliver::new(
+                Endpoints::new(table.clone()),
+                Deliveries::new(table.clone()),
+                Events::new(table.clone()),
+                DeadLetters::new(table.clone()),
+                Arc::new(FaultyQueue::new(queue.clone(), plan.clone())),
+                clock.clone(),
+            );
+            RunJobs::new(Jobs::new(table), redeliver)
+        };
         let shared: Arc<dyn Channel> = Arc::new(Shared(channel.clone()));
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), shared.clone(), clock.clone());
         Self {
@@ -255,6 +284,7 @@ impl World {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                run_jobs,
             ),
             deliver: Deliver::new(
                 deliveries.clone(),
@@ -267,24 +297,28 @@ impl World {
             )
             .circuit_rules(rules),
             lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
-            record: RecordDeadLetter::new(deliveries.clone(), dead_letters.clone(), clock.clone()),
+            record: RecordDeadLetter::new(
+                deliveries.clone(),
+                dead_letters.clone(),
+                jobs.clone(),
+                tenants.clone(),
+                unreadable.clone(),
+                clock.clone(),
+            ),
             manage: ManageEndpoints::new(
                 endpoints.clone(),
                 Channels::new(vec![shared]),
                 secrets.clone(),
                 clock.clone(),
-                entropy,
+                entropy.clone(),
             ),
             status,
-            redeliver: Redeliver::new(
-                endpoints.clone(),
-                deliveries.clone(),
-                events.clone(),
-                dead_letters.clone(),
-                queue.clone(),
-                clock.clone(),
-            ),
             cancel: CancelEvent::new(events.clone(), clock.clone()),
+            manage_jobs: ManageJobs::new(jobs.clone(), redeliver.clone(), entropy),
+            redeliver,
+            jobs,
+            unreadable,
+            job_plan,
             schedule: Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()),
             events,
             deliveries,

@@ -12,12 +12,14 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
+use postrider_application::jobs::RunJobs;
 use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel, Channels, Clock, Destination, OutgoingMessage, Queue, QueueError,
     QueueName, QueueRecord,
 };
+use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::stores::{Deliveries, Endpoints, Events};
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::SqsQueues;
 use postrider_domain::delivery::RequestRecord;
@@ -137,11 +139,20 @@ impl World {
         let blobs = Arc::new(faulty.deployment.blobs(&faulty.clients));
         let entropy = Arc::new(SystemEntropy);
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
-        let endpoints = Endpoints::new(table);
+        let endpoints = Endpoints::new(table.clone());
         let vault = Arc::new(faulty.deployment.vault(&faulty.clients, clock.clone()));
         let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            DeadLetters::new(table.clone()),
+            queue.clone(),
+            clock.clone(),
+        );
+        let jobs = RunJobs::new(Jobs::new(table), redeliver);
         let shared: Arc<dyn Channel> = Arc::new(Shared(receiver.clone()));
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), shared.clone(), clock.clone());
         Self {
@@ -161,6 +172,7 @@ impl World {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                jobs,
             ),
             deliver: Deliver::new(deliveries, open, status, queue, blobs, clock.clone(), entropy.clone()),
             manage: ManageEndpoints::new(

@@ -95,3 +95,22 @@ fn a_parked_delivery_resumes_with_the_budget_it_had() {
     delivery.resume(Timestamp::from_millis(99_000));
     assert_eq!((delivery.status, delivery.spent()), (DeliveryStatus::Retrying, 1));
 }
+
+#[test]
+fn a_cancelled_delivery_stays_cancelled_unless_the_attempt_under_way_succeeds() {
+    let at = Timestamp::from_millis(9_000);
+    for verdict in [Verdict::Retry { at }, Verdict::Failed(FailureReason::Exhausted)] {
+        let mut delivery = delivery();
+        delivery.cancel("by request");
+        delivery.record(attempt(1, Outcome::Retry), verdict).unwrap();
+        assert_eq!((delivery.status, delivery.attempt_count), (DeliveryStatus::Cancelled, 1));
+        assert_eq!((delivery.next_attempt_at, delivery.dead_letter), (None, None));
+        delivery.restart(at);
+        delivery.record(attempt(2, Outcome::Retry), verdict).unwrap();
+        assert_ne!(delivery.status, DeliveryStatus::Cancelled, "a new budget is a new life");
+    }
+    let mut delivery = delivery();
+    delivery.cancel("by request");
+    delivery.record(attempt(1, Outcome::Delivered), Verdict::Delivered).unwrap();
+    assert_eq!(delivery.status, DeliveryStatus::Delivered);
+}

@@ -8,7 +8,7 @@ mod prefixed;
 mod tenant_id;
 
 pub use event_id::EventId;
-pub use prefixed::{DeadLetterId, DeliveryId, EndpointId, KeyId};
+pub use prefixed::{DeadLetterId, DeliveryId, EndpointId, JobId, KeyId};
 pub use tenant_id::TenantId;
 pub use ulid::Ulid;
 

@@ -66,6 +66,13 @@ prefixed_id!(
     "a dead letter id is dl_ and 26 characters, as the API gave it"
 );
 
+prefixed_id!(
+    /// A job's id.
+    JobId,
+    "job_",
+    "a job id is job_ and 26 characters, as the API gave it"
+);
+
 impl DeadLetterId {
     /// The id of the dead letter that a delivery became at `at`: the same on every repetition, so that
     /// recording it twice is recording it once.

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use postrider_application::ports::{QueueName, QueueRecord};
@@ -20,10 +20,12 @@ pub type Handler = Arc<dyn Fn(Vec<QueueRecord>) -> BoxFuture<'static, Vec<String
 /// How the messages of a batch are handed to the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// All together.
-    Together,
-    /// Each by itself, and what is done is done: one that takes long keeps no other's place.
+    /// Each by itself, and what is done is done: one that takes long keeps no other's place, and a panic is one
+    /// message's failure.
     Apart,
+    /// All together, because together they cost less. After a panic each goes by itself, so that one message does
+    /// not take the others with it.
+    Together,
 }
 
 /// How a queue is consumed.
@@ -111,13 +113,15 @@ async fn deal_with(
     handler: Handler,
     messages: Vec<(u64, QueueRecord)>,
 ) {
-    let ids: Vec<u64> = messages.iter().map(|(id, _)| *id).collect();
-    let records = messages.into_iter().map(|(_, record)| record).collect();
-    // A panic is the batch's failure, as the end of a Lambda instance would be: all of it comes again.
-    let handled = AssertUnwindSafe(async { handler(records).await }).catch_unwind();
-    let Ok(failed) = handled.await else {
-        tracing::error!(queue = %queue, "the handler of a batch panicked");
-        return;
+    let (ids, records): (Vec<u64>, Vec<QueueRecord>) = messages.into_iter().unzip();
+    let failed = match unless_it_panics(&handler, records.clone()).await {
+        Some(failed) => failed,
+        None if records.len() == 1 => records.into_iter().map(|record| record.message_id).collect(),
+        None => {
+            tracing::error!(queue = %queue, "the work on a batch panicked: each message by itself");
+            let work = records.into_iter().map(|record| by_itself(queue, &handler, record));
+            join_all(work).await.into_iter().flatten().collect()
+        }
     };
     let failed: HashSet<String> = failed.into_iter().collect();
     let is_done = |id: &u64| failed.is_empty() || !failed.contains(&id.to_string());
@@ -125,8 +129,25 @@ async fn deal_with(
     queues.delete(queue, &done);
 }
 
+/// Hands over one message. Answers its id if it must come again.
+async fn by_itself(queue: QueueName, handler: &Handler, record: QueueRecord) -> Option<String> {
+    let id = record.message_id.clone();
+    match unless_it_panics(handler, vec![record]).await {
+        Some(failed) => failed.into_iter().next(),
+        None => {
+            tracing::error!(queue = %queue, message.id = id, "the work on a message panicked");
+            Some(id)
+        }
+    }
+}
+
+/// What the handler answers; `None` when it panicked, as the end of a Lambda instance would be.
+async fn unless_it_panics(handler: &Handler, records: Vec<QueueRecord>) -> Option<Vec<String>> {
+    AssertUnwindSafe(async { handler(records).await }).catch_unwind().await.ok()
+}
+
 /// Deals with each message by itself, and frees its place when it is over. Those that are over together are removed
-/// together. A panic ends the batch: what is left of it comes again.
+/// together.
 async fn deal_apart(
     queues: &LocalQueues,
     queue: QueueName,
@@ -136,9 +157,8 @@ async fn deal_apart(
 ) {
     let unused = places.num_permits().saturating_sub(messages.len());
     drop(places.split(unused));
-    let work = messages.into_iter().map(|(id, record)| {
-        let work = handler(vec![record]);
-        async move { work.await.is_empty().then_some(id) }
+    let work = messages.into_iter().map(|(id, record)| async move {
+        by_itself(queue, handler, record).await.is_none().then_some(id)
     });
     let mut over = work.collect::<FuturesUnordered<_>>().ready_chunks(places.num_permits().max(1));
     while let Some(over) = over.next().await {

@@ -215,35 +215,6 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_handler_panics_comes_again() {
-    let (time, clock) = clock();
-    let queues = LocalQueues::in_memory(clock);
-    send(&queues, "a", 0).await;
-    let (counts, mut received) = tokio::sync::mpsc::unbounded_channel();
-    let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
-        counts.send(records[0].receive_count).unwrap();
-        assert!(records[0].receive_count > 1, "the first time fails before there is anything to wait for");
-        Box::pin(async move {
-            assert!(records[0].receive_count > 2, "the second time fails while it is waited for");
-            Vec::new()
-        })
-    });
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let grouping = Grouping::Together;
-    let config = EventSourceConfig { batch_size: 10, concurrency: 1, grouping, visibility: VISIBILITY };
-    let running = tokio::spawn(EventSource::new(Arc::clone(&queues), QUEUE, config, handler).run(stopped));
-    for receive in 1..=3 {
-        assert_eq!(received.recv().await, Some(receive));
-        time.0.fetch_add(30_000, Ordering::SeqCst);
-        // Anything that arrives makes the source look again.
-        queues.shared(QUEUE).arrived.notify_one();
-    }
-    stop.send(true).unwrap();
-    running.await.unwrap();
-    assert_eq!(queues.depth(QUEUE), 0);
-}
-
-#[tokio::test]
 async fn what_was_dealt_with_does_not_stay_in_the_order_until_it_would_be_visible_again() {
     let (_, clock) = clock();
     let queues = LocalQueues::in_memory(clock);
@@ -295,6 +266,40 @@ async fn a_message_that_takes_long_keeps_no_others_place() {
     stop.send(true).unwrap();
     running.await.unwrap();
     assert_eq!(queues.depth(QUEUE), 1, "only what failed is left");
+}
+
+/// A panic took the other messages of its batch with it, again and again, until all of them were given up.
+#[tokio::test]
+async fn a_panic_is_one_messages_failure() {
+    for grouping in [Grouping::Apart, Grouping::Together] {
+        let (time, clock) = clock();
+        let queues = LocalQueues::in_memory(clock);
+        for body in ["a", "panic", "b"] {
+            send(&queues, body, 0).await;
+        }
+        let handler: Handler = Arc::new(|records: Vec<QueueRecord>| {
+            Box::pin(async move {
+                assert!(records.iter().all(|record| &*record.body != "panic"), "as it was told");
+                Vec::new()
+            })
+        });
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let config = EventSourceConfig { batch_size: 10, grouping, concurrency: 1, visibility: VISIBILITY };
+        let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
+        let running = tokio::spawn(source.run(stopped));
+        while queues.depth(QUEUE) > 1 {
+            tokio::task::yield_now().await;
+        }
+        while queues.depth(DEAD) == 0 {
+            time.0.fetch_add(30_000, Ordering::SeqCst);
+            queues.shared(QUEUE).arrived.notify_one();
+            tokio::task::yield_now().await;
+        }
+        stop.send(true).unwrap();
+        running.await.unwrap();
+        let dead: Vec<_> = receive(&queues, DEAD).into_iter().map(|(_, body, _)| body).collect();
+        assert_eq!((queues.depth(QUEUE), dead), (0, vec!["panic".to_owned()]));
+    }
 }
 
 proptest! {

@@ -1,12 +1,13 @@
 //! Deliveries as they are shown: in lists, and with their attempts.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use postrider_domain::delivery::ResponseRecord;
-use postrider_domain::{Attempt, DeadLetterId, Delivery, DeliveryId, EndpointId, Timestamp};
-use serde::{Serialize, Serializer};
+use postrider_domain::{Attempt, DeadLetterId, Delivery, DeliveryId, EndpointId, FieldProblem, Timestamp};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::Shown;
+use super::{Findings, Shown};
 
 /// A delivery without its attempts.
 #[derive(Serialize)]
@@ -66,8 +67,9 @@ impl<'a> DeliveryBody<'a> {
     }
 }
 
+/// One try of a delivery.
 #[derive(Serialize)]
-struct AttemptBody<'a> {
+pub(crate) struct AttemptBody<'a> {
     number: u32,
     started_at: Shown<Timestamp>,
     duration_ms: u64,
@@ -88,7 +90,7 @@ struct RequestBody<'a> {
 }
 
 impl<'a> AttemptBody<'a> {
-    fn new(attempt: &'a Attempt) -> Self {
+    pub(crate) fn new(attempt: &'a Attempt) -> Self {
         let request = &attempt.request;
         let response: Option<&ResponseRecord> = attempt.response.as_ref();
         Self {
@@ -124,5 +126,20 @@ impl Serialize for Headers<'_> {
             joined.push_str(value);
         }
         serializer.collect_map(headers)
+    }
+}
+
+/// Where a delivery is to be made again: at its own endpoint, or at another.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryInput {
+    to_endpoint: Option<String>,
+}
+
+impl RetryInput {
+    pub(crate) fn read(self) -> Result<Option<EndpointId>, Vec<FieldProblem>> {
+        let mut findings = Findings::default();
+        let to = findings.read("to_endpoint", self.to_endpoint.as_deref(), EndpointId::from_str);
+        findings.finish(Some(to))
     }
 }

@@ -7,11 +7,14 @@ pub(crate) mod endpoint;
 pub(crate) mod event;
 mod findings;
 pub(crate) mod health;
+pub(crate) mod job;
 pub(crate) mod key;
 mod number;
 pub(crate) mod parked;
 pub(crate) mod publish;
 pub(crate) mod rate_limit;
+pub(crate) mod redrive;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod tenant;
 

@@ -12,15 +12,18 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{
-    Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, Table, Vault,
+    Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
 use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+};
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::ChannelKind;
@@ -72,7 +75,8 @@ impl Api {
         let secrets = Secrets::new(vault.clone(), entropy.clone());
         let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
         let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
-        let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table));
+        let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table.clone()));
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table));
 
         let authenticator = Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault, clock.clone()));
         let ingest = Ingest::new(
@@ -86,6 +90,14 @@ impl Api {
         let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
         let ingest = ingest.limited(limits);
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
         let services = Services {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
             query: QueryServices {
@@ -93,6 +105,8 @@ impl Api {
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs.clone()),
                 endpoints: endpoints.clone(),
                 dead_letters: dead_letters.clone(),
+                unreadable: unreadable.clone(),
+                jobs: jobs.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -107,16 +121,10 @@ impl Api {
                 status: status.clone(),
                 ingest,
                 cancel: CancelEvent::new(events.clone(), clock.clone()),
-                redeliver: Redeliver::new(
-                    endpoints.clone(),
-                    deliveries.clone(),
-                    events.clone(),
-                    dead_letters.clone(),
-                    queue.clone(),
-                    clock.clone(),
-                ),
+                jobs: ManageJobs::new(jobs.clone(), redeliver.clone(), entropy.clone()),
+                redeliver: redeliver.clone(),
                 keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy.clone())),
-                tenants,
+                tenants: tenants.clone(),
                 clock: clock.clone(),
             },
         };
@@ -133,9 +141,10 @@ impl Api {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                RunJobs::new(jobs.clone(), redeliver),
             ),
             deliver: Deliver::new(deliveries.clone(), open, status, queue, blobs, clock.clone(), entropy),
-            record: RecordDeadLetter::new(deliveries, dead_letters, clock),
+            record: RecordDeadLetter::new(deliveries, dead_letters, jobs, tenants, unreadable, clock),
             table: fragile,
             queue: recorded,
             receiver,
@@ -221,6 +230,16 @@ impl Api {
             assert!(self.record.handle(given_up).await.is_empty());
             self.clock.advance(std::time::Duration::from_secs(600));
         }
+    }
+
+    /// Hands messages to whom they are given up.
+    pub(crate) async fn give_up(&self, bodies: &[&str]) {
+        let record = |(index, body): (usize, &&str)| QueueRecord {
+            message_id: index.to_string(),
+            body: (*body).into(),
+            receive_count: 1,
+        };
+        assert!(self.record.handle(bodies.iter().enumerate().map(record).collect()).await.is_empty());
     }
 
     /// An event of acme's that its receiver refused for good: the ids of the endpoint, the event, the

@@ -17,6 +17,8 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
         endpoint: format!("ep_{ULID}"),
         delivery: format!("dlv_{ULID}{ULID}"),
         key: format!("key_{ULID}"),
+        letters: std::array::from_fn(|_| format!("dl_{ULID}")),
+        job: format!("job_{ULID}"),
     };
     let malformed = |text: &str| Ids {
         event: text.into(),
@@ -24,6 +26,8 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
         endpoint: text.into(),
         delivery: text.into(),
         key: text.into(),
+        letters: std::array::from_fn(|_| text.into()),
+        job: text.into(),
     };
     let bad = [malformed("not.an-id"), malformed("%00"), malformed("%FF"), malformed("..%2F..")];
     let mut routes_with_ids = 0;
@@ -39,7 +43,7 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
             assert_eq!(answer.body, refused.body, "{} {path}", route.method);
         }
     }
-    assert_eq!(routes_with_ids, 19);
+    assert_eq!(routes_with_ids, 29);
     // All of it is still there.
     for path in ["/v1/events/{event}", "/v1/endpoints/{endpoint}/secret", "/v1/deliveries/{delivery}"] {
         let route = routes().into_iter().find(|route| route.path == path).unwrap();
@@ -52,7 +56,9 @@ async fn lists_hold_nothing_of_another_tenants() {
     let api = Api::new().await;
     let ids = Ids::of_acme(&api).await;
     let mut paths: Vec<String> =
-        ["/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/dead-letters"].map(String::from).to_vec();
+        ["/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/dead-letters", "/v1/jobs"]
+            .map(String::from)
+            .to_vec();
     for status in ["pending", "retrying", "delivered", "failed", "parked", "cancelled"] {
         paths.push(format!("/v1/deliveries?status={status}"));
     }
@@ -103,8 +109,19 @@ async fn another_tenants_ids_in_a_body_are_like_unknown_ones() {
     assert_eq!(theirs["items"][0]["status"], "failed");
     assert_eq!(theirs["redriven"], 0);
     assert_eq!(theirs["items"][0]["error"], format!("there is no dead letter {letter}"));
-    let all = redrive(json!({"endpoint_id": endpoint})).await;
-    assert_eq!(all, json!({"items": [], "redriven": 0}));
+    let all = redrive(json!({"filter": {"endpoint_id": endpoint}, "dry_run": true})).await;
+    assert_eq!(all, json!({"matched": 0, "at_least": false}));
+    let range =
+        json!({"since": "2026-01-01T00:00:00Z", "until": "2026-03-01T00:00:00Z", "to_endpoint": endpoint});
+    let own = json!({"name": "n", "channel": "webhook", "config": {"url": "https://example.com"}});
+    let own = api.post(&api.other.admin, "/v1/endpoints", own).await.expect(201);
+    let path = format!("/v1/endpoints/{}/replay", own["id"].as_str().unwrap());
+    assert_eq!(api.post(&api.other.admin, &path, range).await.fields(422), ["to_endpoint"]);
+    let event = json!({"type": "a.b", "data": 1});
+    let event = api.post(&api.other.publisher, "/v1/events", event).await.expect(202);
+    let path = format!("/v1/events/{}/replay", event["event_id"].as_str().unwrap());
+    let named = json!({"endpoints": [endpoint]});
+    assert_eq!(api.post(&api.other.admin, &path, named).await.fields(422), ["endpoints[0]"]);
     let letters = api.get(&api.acme.viewer, "/v1/dead-letters?state=pending").await.expect(200);
     assert_eq!(letters["items"][0]["id"], letter.as_str());
 }

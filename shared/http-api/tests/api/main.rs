@@ -17,5 +17,6 @@ mod lists;
 mod parts;
 mod ports;
 mod protocol;
+mod replays;
 mod routes;
 mod tenants;

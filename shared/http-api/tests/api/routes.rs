@@ -1,5 +1,7 @@
 //! All routes at once: nobody gets in without a key, and no role does more than it may.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -27,6 +29,8 @@ pub(crate) struct Route {
 pub(crate) fn routes() -> Vec<Route> {
     let route = |method, path, whom, body| Route { method, path, whom, body };
     let event = json!({"type": "a.b", "data": 1});
+    let range = json!({"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"});
+    let letters = json!({"ids": ["dl_01K8Z3V5Q2T9N4B7C6D5E4F3G2"]});
     let endpoint = json!({"name": "n", "channel": "webhook", "config": {"url": "https://example.com"}});
     vec![
         route(Method::POST, "/v1/events", For::Publishers, Some(event.clone())),
@@ -34,6 +38,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::GET, "/v1/events", For::Viewers, None),
         route(Method::GET, "/v1/events/{event}", For::Viewers, None),
         route(Method::POST, "/v1/events/{scheduled}/cancel", For::Publishers, None),
+        route(Method::POST, "/v1/events/{event}/replay", For::Admins, None),
         route(Method::GET, "/v1/endpoints", For::Viewers, None),
         route(Method::POST, "/v1/endpoints", For::Admins, Some(endpoint)),
         route(Method::GET, "/v1/endpoints/{endpoint}", For::Viewers, None),
@@ -53,12 +58,26 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         route(Method::GET, "/v1/endpoints/{endpoint}/secret", For::Admins, None),
         route(Method::POST, "/v1/endpoints/{endpoint}/test", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/replay", For::Admins, Some(range)),
         route(Method::GET, "/v1/endpoints/{endpoint}/deliveries", For::Viewers, None),
         route(Method::GET, "/v1/deliveries", For::Viewers, None),
         route(Method::GET, "/v1/deliveries/{delivery}", For::Viewers, None),
         route(Method::POST, "/v1/deliveries/{delivery}/retry", For::Admins, None),
+        route(Method::POST, "/v1/deliveries/{delivery}/cancel", For::Admins, None),
         route(Method::GET, "/v1/dead-letters", For::Viewers, None),
-        route(Method::POST, "/v1/dead-letters/redrive", For::Admins, Some(json!({"limit": 1}))),
+        route(Method::POST, "/v1/dead-letters/redrive", For::Admins, Some(json!({"filter": {}}))),
+        route(Method::POST, "/v1/dead-letters/resolve", For::Admins, Some(letters.clone())),
+        route(Method::POST, "/v1/dead-letters/discard", For::Admins, Some(letters)),
+        route(Method::GET, "/v1/dead-letters/{letter}", For::Viewers, None),
+        route(Method::POST, "/v1/dead-letters/{letter}/redrive", For::Admins, None),
+        route(Method::POST, "/v1/dead-letters/{second_letter}/resolve", For::Admins, None),
+        route(Method::POST, "/v1/dead-letters/{third_letter}/discard", For::Admins, None),
+        route(Method::GET, "/v1/jobs", For::Viewers, None),
+        route(Method::GET, "/v1/jobs/{job}", For::Viewers, None),
+        // It had failed, and can be called off when it goes on.
+        route(Method::POST, "/v1/jobs/{job}/resume", For::Admins, None),
+        route(Method::POST, "/v1/jobs/{job}/cancel", For::Admins, None),
+        route(Method::GET, "/v1/platform/dead-letters", For::Operators, None),
         route(Method::POST, "/v1/keys", For::Admins, Some(json!({"name": "k", "role": "viewer"}))),
         route(Method::GET, "/v1/keys", For::Admins, None),
         route(Method::POST, "/v1/tenants", For::Operators, Some(json!({"id": "new", "name": "New"}))),
@@ -80,6 +99,10 @@ impl Route {
             .replace("{endpoint}", &ids.endpoint)
             .replace("{delivery}", &ids.delivery)
             .replace("{key}", &ids.key)
+            .replace("{letter}", &ids.letters[0])
+            .replace("{second_letter}", &ids.letters[1])
+            .replace("{third_letter}", &ids.letters[2])
+            .replace("{job}", &ids.job)
     }
 
     pub(crate) fn call(&self, path: &str) -> Call {
@@ -98,17 +121,30 @@ pub(crate) struct Ids {
     pub(crate) endpoint: String,
     pub(crate) delivery: String,
     pub(crate) key: String,
+    pub(crate) letters: [String; 3],
+    pub(crate) job: String,
 }
 
 impl Ids {
     /// Ids of acme's.
     pub(crate) async fn of_acme(api: &Api) -> Self {
-        let [endpoint, event, delivery, _] = api.failed_delivery().await;
+        let [endpoint, event, delivery, letter] = api.failed_delivery().await;
+        let [.., second] = api.failed_delivery().await;
+        let [.., third] = api.failed_delivery().await;
+        // A job that could not begin.
+        api.queue.fails.store(true, Ordering::SeqCst);
+        let order = json!({"filter": {"reason": "gone"}});
+        api.post(&api.acme.admin, "/v1/dead-letters/redrive", order).await.expect(503);
+        api.queue.fails.store(false, Ordering::SeqCst);
+        let jobs = api.get(&api.acme.viewer, "/v1/jobs").await.expect(200);
+        assert_eq!(jobs["items"][0]["state"], "failed");
+        let job = jobs["items"][0]["id"].as_str().unwrap().to_owned();
         let later = json!({"type": "a.b", "data": 1, "deliver_at": "2026-02-20T12:00:00Z"});
         let scheduled = api.publish(later).await;
         let key =
             api.post(&api.acme.admin, "/v1/keys", json!({"name": "k", "role": "viewer"})).await.expect(201);
-        Self { event, scheduled, endpoint, delivery, key: key["id"].as_str().unwrap().to_owned() }
+        let key = key["id"].as_str().unwrap().to_owned();
+        Self { event, scheduled, endpoint, delivery, key, letters: [letter, second, third], job }
     }
 }
 

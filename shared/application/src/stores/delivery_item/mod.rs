@@ -47,6 +47,10 @@ pub(super) struct DeliveryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    renewed_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_at: Option<String>,
@@ -114,6 +118,8 @@ impl DeliveryItem {
             error: delivery.error.clone(),
             dead_letter: delivery.dead_letter.map(|id| id.to_string()),
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
+            renewed_by: delivery.renewed_by.map(|job| job.to_string()),
+            cancelled_at: delivery.cancelled_at.map(Timestamp::as_millis),
             open: open.then(|| open_partition(&delivery.tenant)),
             open_at: open.then(|| delivery.id.to_string()),
             due: delivery.due_at.map(|_| DueShard::of(&delivery.id.to_string()).partition()),
@@ -149,6 +155,12 @@ impl DeliveryItem {
                 .transpose()
                 .map_err(|error| invalid(TABLE, error))?,
             claimed_at: self.claimed_at.map(Timestamp::from_millis),
+            renewed_by: self
+                .renewed_by
+                .map(|job| job.parse())
+                .transpose()
+                .map_err(|error| invalid(TABLE, error))?,
+            cancelled_at: self.cancelled_at.map(Timestamp::from_millis),
             version: self.version,
         })
     }
