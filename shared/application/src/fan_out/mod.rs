@@ -144,7 +144,7 @@ impl FanOut {
             let result = match &message {
                 EventsMessage::Release(message) => self.release.handle(message, now).await,
                 EventsMessage::Skip(message) => self.release.skip(message, now).await,
-                EventsMessage::FanOut(_) => Ok(()),
+                EventsMessage::FanOut(_) | EventsMessage::Job(_) => Ok(()),
             };
             (index, result.map_err(FanOutError::from))
         });

@@ -221,7 +221,7 @@ impl EventsMessage {
     pub fn write(&self) -> String {
         match self {
             Self::FanOut(message) => write(self, Some(&message.event)),
-            Self::Release(_) | Self::Skip(_) => write(self, None),
+            Self::Release(_) | Self::Skip(_) | Self::Job(_) => write(self, None),
         }
     }
 
@@ -234,6 +234,7 @@ impl EventsMessage {
         check_version(match &message {
             Self::FanOut(message) => message.v,
             Self::Release(message) => message.v,
+            Self::Skip(message) => message.v,
             Self::Job(message) => message.v,
         })?;
         Ok(message)
