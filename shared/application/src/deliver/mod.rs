@@ -105,7 +105,7 @@ impl Deliver {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let alone_since = Timestamp::default();
-        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock));
+        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock), Arc::clone(&entropy));
         let crowds = Crowds::default();
         Self {
             deliveries,
