@@ -28,8 +28,8 @@ async fn main() -> Result<(), Error> {
     let (clock, entropy) = (start.clock, start.entropy);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
     let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table));
-    let ingest = Ingest::new(events, endpoints, queue, blobs, clock.clone(), entropy);
-    let ingest = ingest.limited(Arc::new(PublishLimits::new(tenants.clone(), clock.clone())));
+    let ingest = Ingest::new(events, endpoints, queue, blobs, clock.clone(), entropy.clone());
+    let ingest = ingest.limited(Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy)));
     let inbox = Arc::new(Inbox::new(tenants.clone(), ingest.clone().patient(), clock.clone()));
     let authenticator = Arc::new(Authenticator::new(keys, tenants, vault, clock.clone()));
     let router = ingest_router(IngestServices { authenticator, ingest });

@@ -199,7 +199,7 @@ impl Stack {
             clock.clone(),
             entropy.clone(),
         );
-        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
         let services = Services {
             ingest: IngestServices {

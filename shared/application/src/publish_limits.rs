@@ -9,7 +9,7 @@ use std::time::Duration;
 use postrider_domain::{RateLimit, TenantId};
 
 use crate::cache::TimedCache;
-use crate::ports::{Clock, TableError};
+use crate::ports::{Clock, Entropy, TableError};
 use crate::rates::{Manner, RateError, Rates, Turn};
 use crate::stores::Tenants;
 use crate::stores::buckets::BucketKey;
@@ -27,8 +27,8 @@ pub struct PublishLimits {
 
 impl PublishLimits {
     /// The limits of these tenants.
-    pub fn new(tenants: Tenants, clock: Arc<dyn Clock>) -> Self {
-        let rates = Rates::new(tenants.buckets(), clock.clone());
+    pub fn new(tenants: Tenants, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        let rates = Rates::new(tenants.buckets(), clock.clone(), entropy);
         Self { tenants, rates, clock, known: TimedCache::new(10_000, KNOWN) }
     }
 

@@ -114,7 +114,7 @@ impl Deliver {
     ) -> Self {
         let gate = Gate::new(change_status.breaker(), clock.clone());
         let alone_since = Timestamp::default();
-        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock));
+        let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock), Arc::clone(&entropy));
         let crowds = Crowds::default();
         Self {
             deliveries,

@@ -9,13 +9,14 @@ use postrider_domain::rate_limit::{Allowance, Demand, Turn};
 use postrider_domain::{RateLimit, Timestamp};
 use tokio::sync::Mutex;
 
-use super::{Manner, RateError};
-use crate::ports::Clock;
-use crate::stores::Buckets;
+use super::{Manner, RateError, Source};
 use crate::stores::buckets::{BucketKey, SavedBucket, VersionedBucket};
 
 /// How often a bucket is tried again that others change at the same time.
-const TRIES: usize = 20;
+const TRIES: usize = 12;
+
+/// The longest pause before the second try; it doubles up to 64 times as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
 
 /// How long a turn is kept for somebody who wanted it and may have ended.
 const KEPT: Duration = Duration::from_secs(1);
@@ -59,8 +60,7 @@ impl Drop for Wanted<'_> {
 impl Lease {
     pub(super) async fn take(
         &self,
-        buckets: &Buckets,
-        clock: &dyn Clock,
+        source: &Source,
         key: &BucketKey,
         limit: &RateLimit,
         count: usize,
@@ -70,7 +70,7 @@ impl Lease {
         let wanted = Wanted::count(if has_waited { &self.waited } else { &self.fresh }, count);
         let mut state = self.state.lock().await;
         let mut turns = Vec::with_capacity(count);
-        let now = clock.now();
+        let now = source.clock.now();
         state.gather(&mut turns, count, limit, now, has_waited);
         if turns.len() < count && manner == Manner::Within(Duration::ZERO) && now < state.empty_until {
             turns.resize(count, Turn::Later(state.empty_until));
@@ -89,8 +89,8 @@ impl Lease {
                     horizon: None,
                 },
             };
-            state.ask(buckets, clock, key, limit, demand).await?;
-            state.gather(&mut turns, count, limit, clock.now(), has_waited);
+            state.ask(source, key, limit, demand).await?;
+            state.gather(&mut turns, count, limit, source.clock.now(), has_waited);
         }
         // Before the next one counts: these have theirs.
         drop(wanted);
@@ -131,20 +131,19 @@ impl State {
     /// Asks the bucket, for everybody who is here.
     async fn ask(
         &mut self,
-        buckets: &Buckets,
-        clock: &dyn Clock,
+        source: &Source,
         key: &BucketKey,
         limit: &RateLimit,
         demand: Demand,
     ) -> Result<(), RateError> {
-        for _ in 0..TRIES {
-            let now = clock.now();
+        for tries in 0..TRIES {
+            let now = source.clock.now();
             let mut form = self.known;
             let supply = form.bucket.serve(limit, now, demand);
-            match buckets.save(key, form).await? {
+            match source.buckets.save(key, form).await? {
                 SavedBucket::Yes => {
                     // From now on: writing it may have taken a while.
-                    let now = clock.now();
+                    let now = source.clock.now();
                     self.known = VersionedBucket { version: form.version + 1, ..form };
                     self.allowance(limit, now).paid(supply.credit, now);
                     let refused = supply.fresh.iter().find(|turn| matches!(turn, Turn::Later(_)));
@@ -153,7 +152,12 @@ impl State {
                     self.fresh.extend(supply.fresh.into_iter().map(|turn| (now, turn)));
                     return Ok(());
                 }
-                SavedBucket::Changed(current) => self.known = current,
+                SavedBucket::Changed(current) => {
+                    self.known = current;
+                    // The more ask at the same time, the longer each leaves the others alone.
+                    let most = FIRST_PAUSE.saturating_mul(1 << tries.min(6));
+                    source.clock.sleep(most.mul_f64(source.entropy.unit())).await;
+                }
             }
         }
         Err(RateError::Contended)

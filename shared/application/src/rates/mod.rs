@@ -17,7 +17,7 @@ use postrider_domain::{RateLimit, Timestamp};
 pub use postrider_domain::rate_limit::Turn;
 
 use self::lease::Lease;
-use crate::ports::{Clock, TableError};
+use crate::ports::{Clock, Entropy, TableError};
 use crate::stores::Buckets;
 use crate::stores::buckets::BucketKey;
 
@@ -49,17 +49,23 @@ pub enum RateError {
     Contended,
 }
 
-/// Gives out tokens.
-pub struct Rates {
+/// What asking a bucket needs.
+struct Source {
     buckets: Buckets,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Gives out tokens.
+pub struct Rates {
+    source: Source,
     leases: Mutex<HashMap<BucketKey, (Timestamp, Arc<Lease>)>>,
 }
 
 impl Rates {
     /// Tokens from these buckets.
-    pub fn new(buckets: Buckets, clock: Arc<dyn Clock>) -> Self {
-        Self { buckets, clock, leases: Mutex::default() }
+    pub fn new(buckets: Buckets, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { source: Source { buckets, clock, entropy }, leases: Mutex::default() }
     }
 
     /// Takes so many tokens of a bucket: a turn for each.
@@ -74,11 +80,11 @@ impl Rates {
         manner: Manner,
     ) -> Result<Vec<Turn>, RateError> {
         let lease = self.lease(key);
-        lease.take(&self.buckets, &*self.clock, key, limit, count, manner).await
+        lease.take(&self.source, key, limit, count, manner).await
     }
 
     fn lease(&self, key: &BucketKey) -> Arc<Lease> {
-        let now = self.clock.now();
+        let now = self.source.clock.now();
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((used_at, lease)) = leases.get_mut(key) {
             *used_at = now;

@@ -8,6 +8,7 @@ use postrider_application::ingest::IngestError;
 use postrider_application::ports::QueueName;
 use postrider_application::publish_limits::PublishLimits;
 use postrider_application::stores::tenants::Tenant;
+use postrider_application::system::SystemEntropy;
 use postrider_domain::{RateLimit, Timestamp};
 
 use crate::world::{World, publication};
@@ -22,7 +23,7 @@ async fn limited() -> (World, PublishLimits) {
         version: 0,
     };
     world.tenants.create(&tenant).await.unwrap();
-    let limits = PublishLimits::new(world.tenants.clone(), world.clock.clone());
+    let limits = PublishLimits::new(world.tenants.clone(), world.clock.clone(), Arc::new(SystemEntropy));
     (world, limits)
 }
 

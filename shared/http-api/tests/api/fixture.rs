@@ -87,7 +87,7 @@ impl Api {
             clock.clone(),
             entropy.clone(),
         );
-        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone()));
+        let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy.clone()));
         let ingest = ingest.limited(limits);
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let redeliver = Redeliver::new(

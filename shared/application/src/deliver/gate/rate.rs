@@ -3,11 +3,16 @@
 //! One that waits for long is sent again as a message that is delayed until a slot of its own, so that those who
 //! wait come back as densely as the limit allows. There it takes a token like everybody who comes back.
 
+use std::time::Duration;
+
 use postrider_domain::EndpointStatus;
 
 use crate::deliver::{Deliver, DeliverError, Job, OpenEndpoint};
-use crate::rates::{Manner, Turn};
+use crate::rates::{Manner, RateError, Turn};
 use crate::stores::buckets::BucketKey;
+
+/// How long, at least, a delivery waits whose endpoint's bucket others kept changing.
+const CONTENDED: Duration = Duration::from_secs(1);
 
 impl Deliver {
     /// Waits for a token of the endpoint's, if there will be one soon. Answers whether the attempt may be made;
@@ -22,7 +27,18 @@ impl Deliver {
         let limit = &open.endpoint.rate_limit;
         let manner = if job.message.slot_interval().is_some() { Manner::HasWaited } else { Manner::Waits };
         let key = BucketKey::Endpoint(job.event.tenant.clone(), job.delivery_id.endpoint());
-        let turn = self.rates.take(&key, limit, 1, manner).await?.pop();
+        let turn = match self.rates.take(&key, limit, 1, manner).await {
+            Ok(mut turns) => turns.pop(),
+            // Too many ask at the same time. Without a slot of the list, and without a message that failed.
+            Err(RateError::Contended) => {
+                let pause = CONTENDED.mul_f64(1.0 + self.entropy.unit());
+                let waiting = job.message.clone().later(self.clock.now().after(pause));
+                let waiting = if receive_count > 1 { waiting.rechecked() } else { waiting };
+                self.send(job, waiting, pause).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let now = self.clock.now();
         match turn {
             Some(Turn::Later(slot)) => {
