@@ -2,7 +2,6 @@
 
 use postrider_tests::tenant::text;
 use postrider_tests::{Answer, Endpoint, Receiver, Target, Tenant, eventually};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Waits for the state of an endpoint's circuit. Answers its health.
@@ -26,8 +25,7 @@ async fn parked(tenant: &Tenant, endpoint: &Endpoint, count: u64) -> Value {
 
 async fn post(tenant: &Tenant, endpoint: &Endpoint, what: &str, body: Value) -> Value {
     let path = format!("/v1/endpoints/{}/{what}", endpoint.id);
-    let answer = tenant.admin.call(Method::POST, &path, Some(&body)).await;
-    answer.json()
+    tenant.admin.post(&path, &body).await.json()
 }
 
 pub(crate) async fn a_receiver_that_only_fails_is_left_alone(target: &Target) {

@@ -67,7 +67,11 @@ async fn update(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let changes = body.read::<EndpointInput>()?.changes()?;
+    let goes_elsewhere = changes.config.is_some();
     let record = services.manage.update(&may.tenant, id, changes).await?;
+    if goes_elsewhere {
+        services.status.breaker().forgive(&may.tenant, id).await?;
+    }
     Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
 }
 

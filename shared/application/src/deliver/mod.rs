@@ -288,7 +288,9 @@ impl Deliver {
         };
         log_attempt(&delivery, &attempt);
         let recorded = self.record(delivery, attempt.clone(), verdict).await?;
-        self.gate.leave(&open.endpoint, pass, &attempt).await;
+        if self.gate.leave(&open.endpoint, pass, &attempt).await {
+            self.endpoints.forget(tenant, open.endpoint.id);
+        }
         if let Some(delivery) = recorded {
             self.follow_up(job, &delivery, verdict).await?;
         }

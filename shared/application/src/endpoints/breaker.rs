@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use postrider_domain::circuit::{DISABLED_AFTER, Notice};
-use postrider_domain::{Circuit, Endpoint, EndpointId, TenantId, Timestamp};
+use postrider_domain::{Circuit, CircuitState, Endpoint, EndpointId, TenantId, Timestamp};
 
 use super::{ChangeStatus, EndpointError};
 use crate::announce::{News, Report};
@@ -66,6 +66,25 @@ impl Breaker {
     pub async fn close(&self, tenant: &TenantId, id: EndpointId) -> Result<Circuit, EndpointError> {
         let now = self.status.clock.now();
         self.change(tenant, id, now, |circuit| circuit.close_by_hand(now)).await
+    }
+
+    /// Closes the circuit of an endpoint whose configuration was changed, unless a person opened it: what failed
+    /// before says nothing about what is there now.
+    ///
+    /// # Errors
+    /// When there is no such endpoint or a store fails.
+    pub async fn forgive(&self, tenant: &TenantId, id: EndpointId) -> Result<(), EndpointError> {
+        let now = self.status.clock.now();
+        let forgive = |circuit: &mut Circuit| {
+            let is_by_hand = matches!(circuit.state, CircuitState::Open { by_hand: true, .. });
+            (!circuit.is_untroubled() && !is_by_hand).then(|| circuit.close_by_hand(now))
+        };
+        let (circuit, changed) = self.circuits().change(tenant, id, None, now, forgive).await?;
+        if changed.is_some() {
+            let endpoint = self.endpoint(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
+            self.act(&endpoint, circuit).await?;
+        }
+        Ok(())
     }
 
     async fn change(

@@ -295,3 +295,30 @@ async fn opened_and_closed_by_hand() {
     world.live(20).await;
     assert_eq!(world.count(endpoint, DeliveryStatus::Delivered).await, 10);
 }
+
+/// The owner had given another address after the first failure. The worker, which knew the old one for ten seconds,
+/// went on failing and opened the circuit.
+#[tokio::test]
+async fn failures_with_an_old_configuration_do_not_open_it() {
+    let world = World::new();
+    let endpoint = world.endpoint("*").await;
+    world.channel.is_broken.store(true, Ordering::SeqCst);
+    world.publish_many(0..20).await;
+    let messages = world.queue.take(WEBHOOK);
+    world.deal(WEBHOOK, &messages[..1], 1).await;
+    let changes = postrider_application::endpoints::Changes {
+        config: Some(serde_json::json!({"url": "another"})),
+        ..Default::default()
+    };
+    world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
+    for message in &messages[1..10] {
+        world.deal(WEBHOOK, std::slice::from_ref(message), 1).await;
+    }
+    let circuit = world.circuit(endpoint).await;
+    assert_eq!((circuit.state.as_str(), circuit.failures), ("closed", 9));
+    world.status.breaker().forgive(&world.tenant, endpoint).await.unwrap();
+    assert!(world.circuit(endpoint).await.is_untroubled());
+    world.status.breaker().open(&world.tenant, endpoint, None, "key_x").await.unwrap();
+    world.status.breaker().forgive(&world.tenant, endpoint).await.unwrap();
+    assert_eq!(world.circuit(endpoint).await.state.as_str(), "open", "a person opened it");
+}

@@ -97,18 +97,41 @@ impl CircuitGate {
         })
     }
 
-    /// Tells what an attempt came to.
-    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) {
+    /// Tells what an attempt came to. Answers whether the endpoint that was used is out of date.
+    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) -> bool {
         let place = self.place(endpoint);
-        let finding = finding(attempt);
+        let mut finding = finding(attempt);
         let knows_better = |circuit: &Circuit| pass == Pass::Ordinary && circuit.is_untroubled();
         if finding == Finding::Success && place.last().as_ref().is_none_or(knows_better) {
-            return;
+            return false;
+        }
+        let is_outdated = self.might_open(&place, pass, finding) && self.is_outdated(endpoint).await;
+        if is_outdated {
+            // What failed was not what the owner wants by now.
+            finding = Finding::Nothing;
         }
         if let Err(error) = self.learn(&place, endpoint, pass, finding).await {
             let (tenant, endpoint) = (&endpoint.tenant, endpoint.id);
             let error = &error as &dyn std::error::Error;
             tracing::warn!(tenant.id = %tenant, endpoint.id = %endpoint, error, "the circuit was not kept");
+        }
+        is_outdated
+    }
+
+    /// Whether a finding is the one that opens the circuit, as far as it is known here.
+    fn might_open(&self, place: &Place, pass: Pass, finding: Finding<'_>) -> bool {
+        let enough = |circuit: Circuit| {
+            let counts = pass != Pass::Ordinary || circuit.state == CircuitState::Closed;
+            counts && circuit.failures.saturating_add(1) >= self.rules.failures
+        };
+        matches!(finding, Finding::Failure(_)) && place.last().is_some_and(enough)
+    }
+
+    /// Whether the endpoint was changed since it was read.
+    async fn is_outdated(&self, endpoint: &Endpoint) -> bool {
+        match self.breaker.endpoint(&endpoint.tenant, endpoint.id).await {
+            Ok(now) => now.is_none_or(|now| now.version != endpoint.version),
+            Err(_) => false,
         }
     }
 

@@ -48,8 +48,9 @@ impl Gate {
     }
 
     /// Tells what the attempt came to. What cannot be done about it now is made up for later, so there is no error.
-    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) {
-        self.circuit.leave(endpoint, pass, attempt).await;
+    /// Answers whether the endpoint that was used is out of date.
+    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) -> bool {
+        self.circuit.leave(endpoint, pass, attempt).await
     }
 
     /// The version of an endpoint that would let a delivery pass, which was just parked for it: whatever was
