@@ -8,7 +8,10 @@ use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::ingest::Ingest;
 use postrider_application::ports::QueueName;
 use postrider_application::redeliver::Redeliver;
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::reseal::Reseal;
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, ResealJobs, Tenants,
+};
 use postrider_domain::ChannelKind;
 use postrider_http_api::{ManageServices, manage_router};
 use postrider_lambda_kit::{Start, run_http};
@@ -24,9 +27,11 @@ async fn main() -> Result<(), Error> {
     let (clock, entropy) = (start.clock, start.entropy);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
     let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
-    let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table));
+    let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
     let authenticator = Authenticator::new(keys.clone(), tenants.clone(), vault.clone(), clock.clone());
     let secrets = Secrets::new(vault, entropy.clone());
+    let jobs = ResealJobs::new(table);
+    let reseal = Reseal::new(endpoints.clone(), tenants.clone(), jobs, secrets.clone(), clock.clone());
     run_http(manage_router(ManageServices {
         authenticator: Arc::new(authenticator),
         manage: ManageEndpoints::new(endpoints.clone(), channels, secrets, clock.clone(), entropy.clone()),
@@ -43,6 +48,7 @@ async fn main() -> Result<(), Error> {
         keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy)),
         endpoints,
         tenants,
+        reseal,
         clock,
     }))
     .await

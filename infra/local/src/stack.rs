@@ -16,8 +16,11 @@ use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
+use postrider_application::reseal::Reseal;
 use postrider_application::schedule::{self, Schedule};
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Tenants};
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, ResealJobs, Tenants,
+};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
 use postrider_domain::ChannelKind;
@@ -160,6 +163,13 @@ impl Stack {
             entropy.clone(),
         );
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
+        let reseal = Reseal::new(
+            endpoints.clone(),
+            tenants.clone(),
+            ResealJobs::new(table.clone()),
+            secrets.clone(),
+            clock.clone(),
+        );
         let services = Services {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
             query: QueryServices {
@@ -167,6 +177,7 @@ impl Stack {
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs),
                 endpoints: endpoints.clone(),
                 dead_letters: dead_letters.clone(),
+                clock: clock.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -190,6 +201,7 @@ impl Stack {
                 ),
                 keys: Arc::new(Keys::new(api_keys, tenants.clone(), clock.clone(), entropy)),
                 tenants: tenants.clone(),
+                reseal: reseal.clone(),
                 clock: clock.clone(),
             },
         };
@@ -225,7 +237,7 @@ impl Stack {
             consume(dead, RECORD, record.clone());
         }
         consumers.spawn(sweep(table, clock.clone(), stopped.clone()));
-        consumers.spawn(keep_schedule(due, clock.clone(), stopped));
+        consumers.spawn(keep_schedule(due, reseal, clock.clone(), stopped));
         Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })
     }
 
@@ -243,10 +255,18 @@ impl Stack {
 }
 
 /// Sends what is due, at the start and every minute, as EventBridge calls the function `schedule`.
-async fn keep_schedule(due: Schedule, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+async fn keep_schedule(
+    due: Schedule,
+    reseal: Reseal,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         if let Err(error) = due.run(schedule::INTERVAL).await {
             tracing::warn!(%error, "what is due could not be sent");
+        }
+        if let Err(error) = reseal.run(schedule::INTERVAL).await {
+            tracing::warn!(%error, "sealing everything again broke off; it goes on in a minute");
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,

@@ -16,7 +16,7 @@ use crate::page::PageBody;
 use crate::params::{Params, PathId};
 use crate::problem::Problem;
 use crate::services::{ManageServices, QueryServices};
-use crate::wire::endpoint::{EndpointBody, EndpointInput, SecretBody};
+use crate::wire::endpoint::{EndpointBody, EndpointInput};
 use crate::wire::publish::{TestBody, TestInput};
 
 pub(crate) fn reading() -> Router<Arc<QueryServices>> {
@@ -31,7 +31,6 @@ pub(crate) fn managing() -> Router<Arc<ManageServices>> {
         .route("/v1/endpoints/{id}/resume", post(activate))
         .route("/v1/endpoints/{id}/pause", post(pause))
         .route("/v1/endpoints/{id}/disable", post(disable))
-        .route("/v1/endpoints/{id}/secret", get(secret))
         .route("/v1/endpoints/{id}/test", post(test))
 }
 
@@ -60,8 +59,8 @@ async fn create(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let new = body.read::<EndpointInput>()?.creation()?;
-    let (record, secret) = services.manage.create(&may.tenant, new).await?;
-    Ok(answer(StatusCode::CREATED, &EndpointBody::with_secret(&record, secret)))
+    let (record, keys) = services.manage.create(&may.tenant, new).await?;
+    Ok(answer(StatusCode::CREATED, &EndpointBody::with_keys(&record, &keys)))
 }
 
 async fn update(
@@ -116,15 +115,6 @@ async fn set_status(
 ) -> Result<Response, Problem> {
     let record = services.status.set(&may.tenant, id, status).await?;
     Ok(answer(StatusCode::OK, &EndpointBody::new(&record)))
-}
-
-async fn secret(
-    State(services): State<Arc<ManageServices>>,
-    may: May<Administer>,
-    PathId(id): PathId<EndpointId>,
-) -> Result<Response, Problem> {
-    let secret = services.manage.secret(&may.tenant, id).await?;
-    Ok(answer(StatusCode::OK, &SecretBody { secret }))
 }
 
 async fn test(

@@ -15,6 +15,7 @@ mod events;
 mod health;
 mod json;
 mod keys;
+mod master_key;
 mod page;
 mod params;
 mod paths;
@@ -22,6 +23,7 @@ mod problem;
 mod publication;
 mod routers;
 mod services;
+mod signing;
 mod tenants;
 mod wire;
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there.
-const PATHS: [(&str, &str); 22] = [
+const PATHS: [(&str, &str); 26] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
@@ -18,9 +18,11 @@ const PATHS: [(&str, &str); 22] = [
     ("/v1/endpoints/{id}/deliveries", "GET"),
     ("/v1/endpoints/{id}/disable", "POST"),
     ("/v1/endpoints/{id}/enable", "POST"),
+    ("/v1/endpoints/{id}/jwks", "GET"),
     ("/v1/endpoints/{id}/pause", "POST"),
     ("/v1/endpoints/{id}/resume", "POST"),
     ("/v1/endpoints/{id}/secret", "GET"),
+    ("/v1/endpoints/{id}/secret/rotate", "POST"),
     ("/v1/endpoints/{id}/test", "POST"),
     ("/v1/deliveries", "GET"),
     ("/v1/deliveries/{id}", "GET"),
@@ -29,8 +31,10 @@ const PATHS: [(&str, &str); 22] = [
     ("/v1/dead-letters/redrive", "POST"),
     ("/v1/keys", "GET, POST"),
     ("/v1/keys/{id}", "DELETE"),
+    ("/v1/master-key/reseal", "GET, POST"),
     ("/v1/tenants", "GET, POST"),
     ("/v1/tenants/{id}", "GET"),
+    ("/.well-known/postrider/{tenant}/{endpoint}/jwks.json", "GET"),
 ];
 
 /// Answers a request that no route takes.

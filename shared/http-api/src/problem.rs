@@ -12,6 +12,7 @@ use postrider_application::ingest::IngestError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
 use postrider_application::query::QueryError;
 use postrider_application::redeliver::RedeliverError;
+use postrider_application::reseal::ResealError;
 use postrider_domain::FieldProblem;
 use serde::{Serialize, Serializer};
 
@@ -232,7 +233,9 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Invalid(errors) => errors.into(),
             EndpointError::Unknown(_) => Self::not_found(),
-            EndpointError::Contended(_) => Self::new(Kind::Conflict, error.to_string()),
+            EndpointError::Contended(_)
+            | EndpointError::RotatedMeanwhile(_)
+            | EndpointError::TooManyKeys(_) => Self::new(Kind::Conflict, error.to_string()),
             EndpointError::Secrets(SecretsError::Vault(error)) => Self::unavailable(&error),
             EndpointError::Secrets(error) => Self::defect(&error),
             EndpointError::Table(error) => error.into(),
@@ -251,6 +254,16 @@ impl From<RedeliverError> for Problem {
             RedeliverError::Message(error) => Self::defect(&error),
             RedeliverError::Table(error) => error.into(),
             RedeliverError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResealError> for Problem {
+    fn from(error: ResealError) -> Self {
+        match error {
+            ResealError::Table(error) => error.into(),
+            ResealError::Vault(error) => Self::unavailable(&error),
+            ResealError::Contended(_) => Self::new(Kind::Conflict, error.to_string()),
         }
     }
 }

@@ -8,6 +8,7 @@ use postrider_application::ingest::Ingest;
 use postrider_application::ports::Clock;
 use postrider_application::query::Lookup;
 use postrider_application::redeliver::Redeliver;
+use postrider_application::reseal::Reseal;
 use postrider_application::stores::{DeadLetters, Endpoints, Tenants};
 
 /// What publishing needs.
@@ -30,6 +31,8 @@ pub struct QueryServices {
     pub endpoints: Endpoints,
     /// The dead letters.
     pub dead_letters: DeadLetters,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What administration needs.
@@ -51,6 +54,8 @@ pub struct ManageServices {
     pub keys: Arc<Keys>,
     /// The tenants.
     pub tenants: Tenants,
+    /// Seals everything again.
+    pub reseal: Reseal,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

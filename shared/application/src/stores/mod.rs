@@ -4,6 +4,7 @@
 //! | table | pk | sk | item |
 //! |---|---|---|---|
 //! | config | `TENANTS` | `<tenant>` | tenant |
+//! | config | `MASTER-KEY` | `RESEAL` | how far sealing everything again has come |
 //! | config | `T#<tenant>` | `VERSION` | counts changes of the tenant's endpoints |
 //! | config | `T#<tenant>` | `ep_...` | endpoint, with its subscriptions and sealed configuration |
 //! | config | `T#<tenant>#S#<pattern>` | `ep_...#<n>` | subscription; the pattern `!default` for default endpoints |
@@ -27,6 +28,7 @@ pub mod events;
 mod item;
 mod merge;
 pub mod page;
+pub mod reseals;
 pub mod tenants;
 
 pub use api_keys::ApiKeys;
@@ -35,4 +37,5 @@ pub use deliveries::Deliveries;
 pub use endpoints::Endpoints;
 pub use events::Events;
 pub use page::{PageRequest, Paged};
+pub use reseals::ResealJobs;
 pub use tenants::Tenants;

@@ -23,7 +23,7 @@ use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, 
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::KeyRing;
 use postrider_domain::{
     ChannelKind, Delivery, DeliveryId, EndpointId, FieldProblem, Outcome, RetryPolicy, Subscription,
     TenantId, Timestamp,
@@ -121,7 +121,7 @@ impl Channel for Shared {
         config.clone()
     }
 
-    fn open(&self, _: &Value, _: Vec<SigningSecret>) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+    fn open(&self, _: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
         Ok(Arc::new(Shared(Arc::clone(&self.0))))
     }
 }

@@ -98,9 +98,10 @@ impl KeyRing {
         self.0.iter().any(|ours| ours.key.reveal() == text)
     }
 
-    /// Whether these are the same keys as those, ended or not.
-    pub fn has_same_keys(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len() && self.0.iter().all(|key| other.contains(&key.key))
+    /// Whether the same keys are the present ones here and there.
+    pub fn has_same_present_keys(&self, other: &Self) -> bool {
+        let text = |ring: &Self, kind| ring.present(kind).map(|key| key.key.reveal());
+        KeyKind::ALL.into_iter().all(|kind| text(self, kind) == text(other, kind))
     }
 
     /// The public halves of the key pairs, each with its end.

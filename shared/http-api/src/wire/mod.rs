@@ -7,9 +7,11 @@ pub(crate) mod endpoint;
 pub(crate) mod event;
 mod findings;
 pub(crate) mod key;
+pub(crate) mod master_key;
 mod number;
 pub(crate) mod publish;
 pub(crate) mod retry;
+pub(crate) mod signing;
 pub(crate) mod tenant;
 
 use std::borrow::Cow;
