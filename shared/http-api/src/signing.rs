@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -67,9 +68,10 @@ async fn jwks(
 /// For receivers, which have no API key. An endpoint without public keys is like one that is not there.
 async fn published(
     State(services): State<Arc<QueryServices>>,
-    Path((tenant, endpoint)): Path<(String, String)>,
+    ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let nothing = || Problem::new(Kind::NotFound, "there are no public keys here");
+    let Path((tenant, endpoint)) = ids.map_err(|_| nothing())?;
     let ids = tenant.parse::<TenantId>().ok().zip(endpoint.parse::<EndpointId>().ok());
     let (tenant, endpoint) = ids.ok_or_else(nothing)?;
     let record = services.endpoints.get(&tenant, endpoint).await?.ok_or_else(nothing)?;

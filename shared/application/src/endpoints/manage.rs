@@ -172,7 +172,7 @@ impl ManageEndpoints {
     }
 
     /// Checks an endpoint and seals its secrets.
-    pub(super) async fn record(
+    async fn record(
         &self,
         endpoint: Endpoint,
         secrets: OpenSecrets,
@@ -186,6 +186,16 @@ impl ManageEndpoints {
         if !problems.is_empty() {
             return Err(EndpointError::Invalid(problems));
         }
+        self.sealed(endpoint, secrets).await
+    }
+
+    /// Seals an endpoint's secrets.
+    pub(super) async fn sealed(
+        &self,
+        endpoint: Endpoint,
+        secrets: OpenSecrets,
+    ) -> Result<EndpointRecord, EndpointError> {
+        let channel = self.channel(endpoint.channel)?;
         let sealed = self.secrets.seal(&endpoint.tenant, endpoint.id, &secrets).await?;
         let public_keys = secrets.signing.public_keys();
         Ok(EndpointRecord { endpoint, masked_config: channel.mask(&secrets.config), sealed, public_keys })

@@ -145,3 +145,37 @@ impl Secrets {
         Ok(Sealer::new(&*self.vault.master_keys(freshness).await?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_before_keys_could_be_replaced_is_read() {
+        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        let text = format!(r#"{{"config":{{}},"signing":["{secret}"]}}"#);
+        let form: SealedForm = serde_json::from_str(&text).unwrap();
+        let created_at = Timestamp::from_millis(5);
+        let key = form.signing.into_iter().next().unwrap().read(created_at).unwrap();
+        assert_eq!((key.key.reveal().as_str(), key.created_at, key.expires_at), (secret, created_at, None));
+        let again: KeyForm =
+            serde_json::from_str(&serde_json::to_string(&KeyForm::write(&key)).unwrap()).unwrap();
+        assert!(matches!(again, KeyForm::Dated { created_at: 5, expires_at: None, .. }));
+    }
+
+    #[test]
+    fn a_form_that_cannot_be_read_does_not_repeat_itself() {
+        let error = serde_json::from_str::<SealedForm>(r#"{"config":{},"signing":["hidden"]}"#)
+            .map_err(|_| SecretsError::Form)
+            .and_then(|form| {
+                let keys: Result<Vec<_>, _> =
+                    form.signing.into_iter().map(|key| key.read(Timestamp::default())).collect();
+                Ok(keys?)
+            });
+        let error = error.err().unwrap();
+        assert!(
+            !error.to_string().contains("hidden") && !format!("{error:?}").contains("hidden"),
+            "{error:?}"
+        );
+    }
+}

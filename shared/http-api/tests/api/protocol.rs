@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::fixture::{Api, PLATFORM};
-use crate::routes::{Ids, routes};
+use crate::routes::{For, Ids, routes};
 
 #[tokio::test]
 async fn health_is_for_everyone() {
@@ -63,7 +63,7 @@ async fn head_works_where_get_does() {
     let ids = Ids::of_acme(&api).await;
     for route in routes().into_iter().filter(|route| route.method == Method::GET) {
         let path = route.path_with(&ids);
-        let key = if path.starts_with("/v1/tenants") { PLATFORM } else { &api.acme.admin };
+        let key = if route.whom == For::Operators { PLATFORM } else { &api.acme.admin };
         let answer = api.send(Call::new(Method::HEAD, &path).key(key)).await;
         assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
         assert_eq!(answer.headers["cache-control"], "no-store");
@@ -77,7 +77,7 @@ async fn a_body_has_to_be_json_and_say_so() {
     let ids = Ids::of_acme(&api).await;
     for route in routes().into_iter().filter(|route| route.body.is_some()) {
         let path = route.path_with(&ids);
-        let key = if path.starts_with("/v1/tenants") { PLATFORM } else { &api.acme.admin };
+        let key = if route.whom == For::Operators { PLATFORM } else { &api.acme.admin };
         let call = || Call::new(route.method.clone(), &path).key(key);
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json"] {
             let answer = api.send(call().header("content-type", content_type).body(Body::from("{}"))).await;
@@ -126,7 +126,7 @@ async fn a_table_that_fails_is_said_so_on_every_route() {
     let ids = Ids::of_acme(&api).await;
     for route in routes() {
         let path = route.path_with(&ids);
-        let key = if path.starts_with("/v1/tenants") { PLATFORM } else { &api.acme.admin };
+        let key = if route.whom == For::Operators { PLATFORM } else { &api.acme.admin };
         // The key is known already.
         api.get(&api.acme.admin, "/v1/events").await.expect(200);
         api.table.fails.store(true, Ordering::SeqCst);
