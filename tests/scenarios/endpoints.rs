@@ -149,7 +149,9 @@ pub(crate) async fn the_secret_is_shown_once_and_on_request(target: &Target) {
     assert_ne!(endpoint.secret, other.secret);
     let route = format!("/v1/endpoints/{}", endpoint.id);
     let shown = tenant.admin.get(&format!("{route}/secret")).await.expect(200).json();
-    assert_eq!(shown, json!({"secret": endpoint.secret}));
+    assert_eq!(shown["secret"], endpoint.secret.as_str());
+    let [key] = list(&shown, "keys") else { panic!("one key: {shown}") };
+    assert_eq!((&key["secret"], &key["expires_at"]), (&shown["secret"], &json!(null)));
     let changed = tenant.admin.patch(&route, &json!({"name": "renamed"})).await.expect(200).json();
     let read = tenant.admin.get(&route).await.expect(200).json();
     let listed = tenant.admin.get("/v1/endpoints").await.expect(200).json();

@@ -24,6 +24,7 @@ mod publishing;
 mod replays;
 mod requests;
 mod retries;
+mod rotation;
 mod sources;
 mod tables;
 mod volume;
@@ -95,6 +96,11 @@ fn main() -> ExitCode {
             a_configuration_is_merged,
             a_deleted_endpoint_gets_nothing_more,
             the_secret_is_shown_once_and_on_request;
+        rotation: a_secret_is_replaced_under_traffic,
+            after_the_overlap_the_new_secret_signs_alone,
+            an_own_secret_is_taken,
+            rotations_at_the_same_time_leave_whole_keys,
+            public_keys_are_published_for_those_who_verify;
         lists: events_are_listed_newest_first,
             deliveries_are_listed_newest_first,
             lists_are_filtered;

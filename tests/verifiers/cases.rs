@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postrider_tests::tenant::{endpoint_request, text};
 use postrider_tests::{Receiver, Recorded, Target};
 use reqwest::header::HeaderValue;
 use serde_json::json;
@@ -32,6 +33,10 @@ pub(crate) async fn cases(target: &Target) -> Vec<Case> {
     let receiver = Receiver::start().await;
     let one = tenant.endpoint(&receiver.url("/one"), json!({})).await;
     let other = tenant.endpoint(&receiver.url("/other"), json!({"config": {"payload": "data"}})).await;
+    let rotated = tenant.endpoint(&receiver.url("/rotated"), json!({})).await;
+    let route = format!("/v1/endpoints/{}/secret/rotate", rotated.id);
+    let new = tenant.admin.post(&route, &json!({})).await.expect(200).json();
+    let both = [rotated.secret.as_str(), text(&new, "secret")];
     for data in DATA {
         let event = format!(r#"{{"type":"payment.success","data":{data}}}"#);
         tenant.admin.post_text("/v1/events", event).await.expect(202);
@@ -46,21 +51,58 @@ pub(crate) async fn cases(target: &Target) -> Vec<Case> {
             cases.extend(with_tampered(&request, secret, wrong));
         }
     }
+    // While a secret replaces another, whoever knows one of them can verify.
+    for request in receiver.wait_for("/rotated", DATA.len() + 1).await {
+        for (secret, genuine) in [(both[0], true), (both[1], true), (&*one.secret, false)] {
+            cases.push(Case { genuine, ..genuine_case(&request, secret) });
+        }
+    }
     cases
+}
+
+/// The same for an ed25519 key, whose receivers know its published key set.
+pub(crate) async fn key_set_cases(target: &Target) -> Vec<Case> {
+    let tenant = target.tenant("key-sets").await;
+    let receiver = Receiver::start().await;
+    let mut sets = Vec::new();
+    for (path, scheme) in [("/one", "ed25519"), ("/both", "standard+ed25519")] {
+        let fields = json!({"config": {"signature": {"scheme": scheme}}});
+        let request = endpoint_request(&receiver.url(path), fields);
+        let created = tenant.admin.post("/v1/endpoints", &request).await.expect(201).json();
+        let route = format!("/.well-known/postrider/{}/{}/jwks.json", tenant.id, text(&created, "id"));
+        sets.push((path, route));
+    }
+    let published = async |route: &str| tenant.admin.without_key().get(route).await.expect(200).text();
+    let [one, both] = [published(&sets[0].1).await, published(&sets[1].1).await];
+    for data in DATA {
+        let event = format!(r#"{{"type":"payment.success","data":{data}}}"#);
+        tenant.admin.post_text("/v1/events", event).await.expect(202);
+    }
+    let mut cases = Vec::new();
+    for request in receiver.wait_for("/one", DATA.len()).await {
+        cases.extend(with_tampered(&request, &one, &both));
+    }
+    for request in receiver.wait_for("/both", DATA.len()).await {
+        cases.extend([genuine_case(&request, &both)]);
+    }
+    cases
+}
+
+/// A request as it came.
+fn genuine_case(request: &Recorded, secret: &str) -> Case {
+    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+    Case {
+        what: format!("{} to {}", request.webhook_id(), request.path),
+        genuine: true,
+        secret: secret.to_owned(),
+        headers: request.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: request.body.to_vec(),
+    }
 }
 
 /// A request as it came, with another body, id, time, signature, and for another secret.
 fn with_tampered(request: &Recorded, secret: &str, wrong_secret: &str) -> Vec<Case> {
-    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-    let headers: BTreeMap<_, _> =
-        request.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let genuine = || Case {
-        what: format!("{} to {}", request.webhook_id(), request.path),
-        genuine: true,
-        secret: secret.to_owned(),
-        headers: headers.clone(),
-        body: request.body.to_vec(),
-    };
+    let genuine = || genuine_case(request, secret);
     let tampered = |what: &str, change: &dyn Fn(&mut Case)| {
         let mut case = genuine();
         change(&mut case);
@@ -80,8 +122,9 @@ fn with_tampered(request: &Recorded, secret: &str, wrong_secret: &str) -> Vec<Ca
         }),
         tampered("signature", &|case| {
             header(case, "webhook-signature", &|signature| {
-                let flipped = if signature.as_bytes()[3] == b'A' { "B" } else { "A" };
-                format!("v1,{flipped}{}", &signature[4..])
+                let (version, code) = signature.split_once(',').unwrap();
+                let flipped = if code.starts_with('A') { "B" } else { "A" };
+                format!("{version},{flipped}{}", &code[1..])
             });
         }),
         tampered("secret", &|case| wrong_secret.clone_into(&mut case.secret)),

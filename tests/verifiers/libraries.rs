@@ -4,7 +4,7 @@ use postrider_tests::Target;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use standardwebhooks::Webhook;
 
-use crate::cases::{Case, cases};
+use crate::cases::{Case, cases, key_set_cases};
 use crate::programs;
 
 pub(crate) async fn the_rust_library_verifies_deliveries(target: &Target) {
@@ -32,6 +32,12 @@ pub(crate) async fn the_python_library_verifies_deliveries(target: &Target) {
 pub(crate) async fn the_javascript_library_verifies_deliveries(target: &Target) {
     let cases = cases(target).await;
     let verdicts = programs::node(&cases);
+    assert_verdicts(&cases, verdicts);
+}
+
+pub(crate) async fn node_verifies_deliveries_with_a_published_key_set(target: &Target) {
+    let cases = key_set_cases(target).await;
+    let verdicts = programs::node_with_key_sets(&cases);
     assert_verdicts(&cases, verdicts);
 }
 

@@ -23,6 +23,12 @@ pub(crate) fn node(cases: &[Case]) -> Vec<String> {
     verdicts(Path::new("node"), &here.join("verify.mjs"), cases)
 }
 
+/// What the ed25519 of Node.js says of each case, whose secret is a JSON Web Key Set. Nothing is installed for it.
+pub(crate) fn node_with_key_sets(cases: &[Case]) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifiers/verify-jwks.mjs");
+    verdicts(Path::new("node"), &script, cases)
+}
+
 /// The folder of the programs, after their libraries were installed.
 fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();

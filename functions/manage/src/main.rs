@@ -10,7 +10,10 @@ use postrider_application::ingest::Ingest;
 use postrider_application::jobs::ManageJobs;
 use postrider_application::ports::QueueName;
 use postrider_application::redeliver::Redeliver;
-use postrider_application::stores::{ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants};
+use postrider_application::reseal::Reseal;
+use postrider_application::stores::{
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, ResealJobs, Tenants,
+};
 use postrider_domain::ChannelKind;
 use postrider_http_api::{ManageServices, manage_router};
 use postrider_lambda_kit::{Start, run_http};
@@ -39,24 +42,25 @@ async fn main() -> Result<(), Error> {
         queue.clone(),
         clock.clone(),
     );
+    let reseal = Reseal::new(
+        endpoints.clone(),
+        tenants.clone(),
+        ResealJobs::new(table.clone()),
+        secrets.clone(),
+        clock.clone(),
+    );
     run_http(manage_router(ManageServices {
         authenticator: Arc::new(authenticator),
         manage: ManageEndpoints::new(endpoints.clone(), channels, secrets, clock.clone(), entropy.clone()),
         status: ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone()),
-        ingest: Ingest::new(
-            events.clone(),
-            endpoints.clone(),
-            queue,
-            blobs,
-            clock.clone(),
-            entropy.clone(),
-        ),
+        ingest: Ingest::new(events.clone(), endpoints.clone(), queue, blobs, clock.clone(), entropy.clone()),
         cancel: CancelEvent::new(events, clock.clone()),
         jobs: ManageJobs::new(Jobs::new(table), redeliver.clone(), entropy.clone()),
         redeliver,
         keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy)),
         endpoints,
         tenants,
+        reseal,
         clock,
     }))
     .await

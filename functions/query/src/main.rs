@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let start = Start::begin()?;
     let (table, blobs) = (start.table()?, start.blobs()?);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));
-    let authenticator = Authenticator::new(keys, tenants, start.vault().await?, start.clock);
+    let authenticator = Authenticator::new(keys, tenants, start.vault().await?, start.clock.clone());
     let endpoints = Endpoints::new(table.clone());
     let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
     run_http(query_router(QueryServices {
@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: DeadLetters::new(table.clone()),
         unreadable: Unreadable::new(table.clone()),
         jobs: Jobs::new(table),
+        clock: start.clock,
     }))
     .await
 }

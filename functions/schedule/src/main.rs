@@ -1,13 +1,16 @@
 //! `schedule`: called every minute, sends the messages of deliveries and events that waited for longer than a queue
-//! can hold one, and looks at circuits whose time has come.
+//! can hold one, looks at circuits whose time has come, and goes on with sealing everything again where the operator
+//! has asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use postrider_application::endpoints::Secrets;
 use postrider_application::ports::QueueName;
+use postrider_application::reseal::Reseal;
 use postrider_application::schedule::Schedule;
-use postrider_application::stores::{Deliveries, Events};
+use postrider_application::stores::{Deliveries, Endpoints, Events, ResealJobs, Tenants};
 use postrider_domain::ChannelKind;
 use postrider_lambda_kit::Start;
 use serde::de::IgnoredAny;
@@ -22,13 +25,19 @@ async fn main() -> Result<(), Error> {
     let webhook = ChannelKind::Webhook;
     let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
     let queue = start.queues(&queues)?;
-    let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table));
+    let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table.clone()));
     let schedule = Arc::new(Schedule::new(deliveries, events, queue, clock.clone()));
+    let (endpoints, tenants) = (Endpoints::new(table.clone()), Tenants::new(table.clone()));
+    let secrets = Secrets::new(start.vault().await?, start.entropy.clone());
+    let reseal = Reseal::new(endpoints, tenants, ResealJobs::new(table), secrets, clock.clone());
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-        let (schedule, now) = (schedule.clone(), clock.now());
+        let (schedule, reseal, clock) = (schedule.clone(), reseal.clone(), clock.clone());
         async move {
-            let left = Duration::from_millis(event.context.deadline.saturating_sub(now.as_millis()));
-            let run = schedule.run(left.saturating_sub(MARGIN)).await?;
+            let left = || {
+                let left = event.context.deadline.saturating_sub(clock.now().as_millis());
+                Duration::from_millis(left).saturating_sub(MARGIN)
+            };
+            let run = schedule.run(left()).await?;
             tracing::info!(
                 target: "schedule.ran",
                 moved = run.moved,
@@ -36,6 +45,8 @@ async fn main() -> Result<(), Error> {
                 failed = run.failed,
                 run.unfinished
             );
+            let portion = reseal.run(left()).await?;
+            tracing::info!(target: "reseal.ran", resealed = portion.resealed, portion.finished);
             Ok::<_, Error>(())
         }
     }))

@@ -1,6 +1,6 @@
 //! A small receiver, to see a delivery work at once: `/_receiver/<tenant>/<anything>`.
 //!
-//! It verifies the signature with the secret of the tenant's endpoint that points at it, remembers the latest
+//! It verifies the signature with the keys of the tenant's endpoint that points at it, remembers the latest
 //! requests, and answers 200, or what the query parameter `status` says, to try out failures.
 
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use postrider_application::endpoints::Secrets;
 use postrider_application::ports::Clock;
 use postrider_application::stores::Endpoints;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::RingKey;
 use postrider_domain::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -77,8 +77,8 @@ async fn receive(
 ) -> (StatusCode, Json<serde_json::Value>) {
     let path = path_of(&tenant, &name);
     let now = receiver.clock.now();
-    let secrets = receiver.secrets_for(&tenant, &path).await;
-    let verified = secrets.iter().any(|secret| verify(secret, &headers, &body, now));
+    let keys = receiver.keys_for(&tenant, &path, now).await;
+    let verified = keys.iter().any(|key| verify(key, &headers, &body, now));
     let received = Received {
         path,
         received_at: now.to_string(),
@@ -105,8 +105,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 impl Receiver {
-    /// The secrets of the tenant's endpoints that point at this path.
-    async fn secrets_for(&self, tenant: &str, path: &str) -> Vec<SigningSecret> {
+    /// The keys of the tenant's endpoints that point at this path.
+    async fn keys_for(&self, tenant: &str, path: &str, now: Timestamp) -> Vec<RingKey> {
         let Ok(tenant) = tenant.parse::<TenantId>() else { return Vec::new() };
         let records = self.endpoints.all(&tenant).await.unwrap_or_default();
         let points_here = |url: &str| Url::parse(url).is_ok_and(|url| url.path() == path);
@@ -115,16 +115,18 @@ impl Receiver {
         let mut signing = Vec::new();
         for record in own {
             let secrets = self.secrets.open(record).await;
-            signing.extend(secrets.into_iter().flat_map(|secrets| secrets.signing));
+            let keys = secrets.into_iter().map(|secrets| secrets.signing);
+            signing.extend(keys.flat_map(|keys| keys.live(now).cloned().collect::<Vec<_>>()));
         }
         signing
     }
 }
 
-/// Whether a request carries a valid signature and a timestamp of about now.
-fn verify(secret: &SigningSecret, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+/// Whether a request carries a valid signature and a timestamp of about now. A signature of either kind follows
+/// from its key and the request.
+fn verify(key: &RingKey, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
     let Ok(timestamp) = header(headers, "webhook-timestamp").parse::<u64>() else { return false };
-    let expected = secret.sign_standard(header(headers, "webhook-id"), timestamp, body);
+    let expected = key.key.sign_standard(header(headers, "webhook-id"), timestamp, body);
     let signed = header(headers, "webhook-signature").split(' ').any(|signature| signature == expected);
     signed && timestamp.abs_diff(now.as_seconds()) <= TOLERANCE
 }

@@ -19,9 +19,10 @@ use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
+use postrider_application::reseal::Reseal;
 use postrider_application::schedule::{self, Schedule};
 use postrider_application::stores::{
-    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, ResealJobs, Tenants, Unreadable,
 };
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_channels::webhook::WebhookChannel;
@@ -201,6 +202,13 @@ impl Stack {
         );
         let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
+        let reseal = Reseal::new(
+            endpoints.clone(),
+            tenants.clone(),
+            ResealJobs::new(table.clone()),
+            secrets.clone(),
+            clock.clone(),
+        );
         let services = Services {
             ingest: IngestServices {
                 authenticator: authenticator.clone(),
@@ -213,6 +221,7 @@ impl Stack {
                 dead_letters,
                 unreadable,
                 jobs: jobs.clone(),
+                clock: clock.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -231,6 +240,7 @@ impl Stack {
                 redeliver,
                 keys: Arc::new(Keys::new(api_keys, tenants.clone(), clock.clone(), entropy)),
                 tenants: tenants.clone(),
+                reseal: reseal.clone(),
                 clock: clock.clone(),
             },
         };
@@ -264,7 +274,7 @@ impl Stack {
             consume(dead, RECORD, record.clone());
         }
         consumers.spawn(sweep(table, clock.clone(), stopped.clone()));
-        consumers.spawn(keep_schedule(due, clock.clone(), stopped));
+        consumers.spawn(keep_schedule(due, reseal, clock.clone(), stopped));
         Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })
     }
 
@@ -282,10 +292,18 @@ impl Stack {
 }
 
 /// Sends what is due, at the start and every minute, as EventBridge calls the function `schedule`.
-async fn keep_schedule(due: Schedule, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+async fn keep_schedule(
+    due: Schedule,
+    reseal: Reseal,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         if let Err(error) = due.run(schedule::INTERVAL).await {
             tracing::warn!(%error, "what is due could not be sent");
+        }
+        if let Err(error) = reseal.run(schedule::INTERVAL).await {
+            tracing::warn!(%error, "sealing everything again broke off; it goes on in a minute");
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,

@@ -21,6 +21,7 @@ pub mod rates;
 pub mod record_dead_letter;
 pub mod redeliver;
 pub mod release;
+pub mod reseal;
 pub mod schedule;
 pub mod sealing;
 pub mod stores;

@@ -40,6 +40,6 @@ pub enum OpenError {
     #[error("cannot open the queue's database")]
     Queue(#[from] rusqlite::Error),
     /// The master key's file does not hold a key.
-    #[error("the file {0} does not hold a master key (64 hexadecimal characters)")]
+    #[error("the file {0} does not hold master keys (a line of 64 hexadecimal characters for each)")]
     MasterKey(std::path::PathBuf),
 }

@@ -16,7 +16,7 @@ use crate::page::PageBody;
 use crate::params::{Params, PathId};
 use crate::problem::Problem;
 use crate::services::{ManageServices, QueryServices};
-use crate::wire::endpoint::{EndpointBody, EndpointInput, SecretBody};
+use crate::wire::endpoint::{EndpointBody, EndpointInput};
 use crate::wire::publish::{TestBody, TestInput};
 
 pub(crate) fn reading() -> Router<Arc<QueryServices>> {
@@ -27,7 +27,6 @@ pub(crate) fn managing() -> Router<Arc<ManageServices>> {
     Router::new()
         .route("/v1/endpoints", post(create))
         .route("/v1/endpoints/{id}", axum::routing::patch(update).delete(remove))
-        .route("/v1/endpoints/{id}/secret", get(secret))
         .route("/v1/endpoints/{id}/test", post(test))
 }
 
@@ -56,8 +55,8 @@ async fn create(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let new = body.read::<EndpointInput>()?.creation()?;
-    let (record, secret) = services.manage.create(&may.tenant, new).await?;
-    Ok(answer(StatusCode::CREATED, &EndpointBody::with_secret(&record, secret)))
+    let (record, keys) = services.manage.create(&may.tenant, new).await?;
+    Ok(answer(StatusCode::CREATED, &EndpointBody::with_keys(&record, &keys)))
 }
 
 async fn update(
@@ -82,15 +81,6 @@ async fn remove(
 ) -> Result<Response, Problem> {
     services.manage.delete(&may.tenant, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-async fn secret(
-    State(services): State<Arc<ManageServices>>,
-    may: May<Administer>,
-    PathId(id): PathId<EndpointId>,
-) -> Result<Response, Problem> {
-    let secret = services.manage.secret(&may.tenant, id).await?;
-    Ok(answer(StatusCode::OK, &SecretBody { secret }))
 }
 
 async fn test(

@@ -17,6 +17,7 @@ mod health;
 mod jobs;
 mod json;
 mod keys;
+mod master_key;
 mod page;
 mod params;
 mod paths;
@@ -25,6 +26,7 @@ mod publication;
 mod replay;
 mod routers;
 mod services;
+mod signing;
 mod tenants;
 mod wire;
 

@@ -9,7 +9,7 @@ use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there. One without a variable goes before one that
 /// fits it.
-const PATHS: [(&str, &str); 40] = [
+const PATHS: [(&str, &str); 44] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
@@ -23,11 +23,13 @@ const PATHS: [(&str, &str); 40] = [
     ("/v1/endpoints/{id}/disable", "POST"),
     ("/v1/endpoints/{id}/enable", "POST"),
     ("/v1/endpoints/{id}/health", "GET"),
+    ("/v1/endpoints/{id}/jwks", "GET"),
     ("/v1/endpoints/{id}/parked", "GET, POST"),
     ("/v1/endpoints/{id}/pause", "POST"),
     ("/v1/endpoints/{id}/replay", "POST"),
     ("/v1/endpoints/{id}/resume", "POST"),
     ("/v1/endpoints/{id}/secret", "GET"),
+    ("/v1/endpoints/{id}/secret/rotate", "POST"),
     ("/v1/endpoints/{id}/test", "POST"),
     ("/v1/deliveries", "GET"),
     ("/v1/deliveries/{id}", "GET"),
@@ -47,9 +49,11 @@ const PATHS: [(&str, &str); 40] = [
     ("/v1/jobs/{id}/resume", "POST"),
     ("/v1/keys", "GET, POST"),
     ("/v1/keys/{id}", "DELETE"),
+    ("/v1/master-key/reseal", "GET, POST"),
     ("/v1/platform/dead-letters", "GET"),
     ("/v1/tenants", "GET, POST"),
     ("/v1/tenants/{id}", "GET, PATCH"),
+    ("/.well-known/postrider/{tenant}/{endpoint}/jwks.json", "GET"),
 ];
 
 /// Answers a request that no route takes.

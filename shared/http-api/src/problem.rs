@@ -14,6 +14,7 @@ use postrider_application::jobs::ManageJobError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
 use postrider_application::query::QueryError;
 use postrider_application::redeliver::RedeliverError;
+use postrider_application::reseal::ResealError;
 use postrider_domain::FieldProblem;
 use serde::{Serialize, Serializer};
 
@@ -260,9 +261,10 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Invalid(errors) => errors.into(),
             EndpointError::Unknown(_) => Self::not_found(),
-            EndpointError::Contended(_) | EndpointError::NotActive(..) => {
-                Self::new(Kind::Conflict, error.to_string())
-            }
+            EndpointError::Contended(_)
+            | EndpointError::NotActive(..)
+            | EndpointError::RotatedMeanwhile(_)
+            | EndpointError::TooManyKeys(_) => Self::new(Kind::Conflict, error.to_string()),
             EndpointError::Secrets(SecretsError::Vault(error)) => Self::unavailable(&error),
             EndpointError::Secrets(error) => Self::defect(&error),
             EndpointError::Table(error) => error.into(),
@@ -301,6 +303,16 @@ impl From<ManageJobError> for Problem {
             }
             ManageJobError::Table(error) => error.into(),
             ManageJobError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResealError> for Problem {
+    fn from(error: ResealError) -> Self {
+        match error {
+            ResealError::Table(error) => error.into(),
+            ResealError::Vault(error) => Self::unavailable(&error),
+            ResealError::Contended(_) => Self::new(Kind::Conflict, error.to_string()),
         }
     }
 }

@@ -14,7 +14,8 @@ use futures::FutureExt as _;
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
 use crate::{
-    dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, paths, replay, tenants,
+    dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key, paths,
+    replay, signing, tenants,
 };
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
@@ -48,6 +49,7 @@ fn query_routes(services: QueryServices) -> Router {
     events::reading()
         .merge(endpoints::reading())
         .merge(endpoint_health::reading())
+        .merge(signing::reading())
         .merge(deliveries::reading())
         .merge(dead_letters::reading())
         .merge(jobs::reading())
@@ -58,12 +60,14 @@ fn manage_routes(services: ManageServices) -> Router {
     endpoints::managing()
         .merge(endpoint_health::managing())
         .merge(events::managing())
+        .merge(signing::managing())
         .merge(deliveries::managing())
         .merge(dead_letters::managing())
         .merge(replay::managing())
         .merge(jobs::managing())
         .merge(keys::managing())
         .merge(tenants::managing())
+        .merge(master_key::managing())
         .with_state(Arc::new(services))
 }
 
@@ -75,8 +79,8 @@ fn finish(routes: Router) -> Router {
         .layer(middleware::from_fn(every_answer))
 }
 
-/// What holds for every answer: a panic is a failure of one request, and nobody keeps or guesses what is
-/// answered.
+/// What holds for every answer: a panic is a failure of one request, and nobody guesses what is answered, or keeps
+/// it where the route does not say so.
 async fn every_answer(request: Request, next: Next) -> Response {
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
@@ -84,7 +88,7 @@ async fn every_answer(request: Request, next: Next) -> Response {
         Problem::internal().into_response()
     });
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

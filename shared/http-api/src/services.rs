@@ -10,6 +10,7 @@ use postrider_application::jobs::ManageJobs;
 use postrider_application::ports::Clock;
 use postrider_application::query::Lookup;
 use postrider_application::redeliver::Redeliver;
+use postrider_application::reseal::Reseal;
 use postrider_application::stores::{DeadLetters, Endpoints, Jobs, Tenants, Unreadable};
 
 /// What publishing needs.
@@ -36,6 +37,8 @@ pub struct QueryServices {
     pub unreadable: Unreadable,
     /// The jobs.
     pub jobs: Jobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What administration needs.
@@ -61,6 +64,8 @@ pub struct ManageServices {
     pub keys: Arc<Keys>,
     /// The tenants.
     pub tenants: Tenants,
+    /// Seals everything again.
+    pub reseal: Reseal,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

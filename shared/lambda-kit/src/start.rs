@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider_application::deliver::CircuitRules;
-use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Table, Vault};
+use postrider_application::ports::{Blobs, Clock, Entropy, Freshness, Queue, QueueName, Table, Vault};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::{DynamoTable, S3Blobs, Sdk, SecretNames, SecretsManagerVault, SqsQueues, TableNames};
 
@@ -91,7 +91,7 @@ impl Start {
         let (reads_master, reads_platform) = (names.master.is_some(), names.platform.is_some());
         let vault = SecretsManagerVault::new(self.sdk.secrets_manager(), names, self.clock.clone());
         // What cannot be read now is asked for again by the first request, which then fails or succeeds.
-        if reads_master && let Err(error) = vault.master_key().await {
+        if reads_master && let Err(error) = vault.master_keys(Freshness::Known).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the master key was not read in advance"

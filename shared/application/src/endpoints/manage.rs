@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
-use postrider_domain::signature::{SECRET_BYTES, SigningSecret};
+use postrider_domain::signature::KeyRing;
 use postrider_domain::{
     ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, RateLimit, RetryPolicy, Subscription,
     TenantId,
@@ -53,11 +53,11 @@ pub struct Changes {
 /// Creates, changes and removes endpoints.
 #[derive(Clone)]
 pub struct ManageEndpoints {
-    endpoints: Endpoints,
+    pub(super) endpoints: Endpoints,
     channels: Channels,
-    secrets: Secrets,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) secrets: Secrets,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
 }
 
 impl ManageEndpoints {
@@ -72,7 +72,7 @@ impl ManageEndpoints {
         Self { endpoints, channels, secrets, clock, entropy }
     }
 
-    /// Creates an endpoint. Answers it and its signing secret.
+    /// Creates an endpoint. Answers it and its signing keys.
     ///
     /// # Errors
     /// When a field is missing or wrong, or the store fails.
@@ -80,7 +80,7 @@ impl ManageEndpoints {
         &self,
         tenant: &TenantId,
         new: NewEndpoint,
-    ) -> Result<(EndpointRecord, String), EndpointError> {
+    ) -> Result<(EndpointRecord, KeyRing), EndpointError> {
         let now = self.clock.now();
         let mut endpoint = Endpoint {
             tenant: tenant.clone(),
@@ -102,20 +102,19 @@ impl ManageEndpoints {
         };
         let config = new.fields.config.clone().unwrap_or(Value::Null);
         apply(&mut endpoint, new.fields);
-        let mut secret = [0; SECRET_BYTES];
-        self.entropy.fill(&mut secret);
-        let secret = SigningSecret::from_random(secret);
-        let shown = secret.reveal();
-        let record = self.record(endpoint, OpenSecrets { config, signing: vec![secret] }).await?;
+        let mut secrets = OpenSecrets { config, signing: KeyRing::default() };
+        self.provide_keys(&endpoint, &mut secrets)?;
+        let keys = secrets.signing.clone();
+        let record = self.record(endpoint, secrets).await?;
         for _ in 1..TRIES {
             // Every endpoint of a tenant counts up the same item.
             match self.endpoints.create(&record).await {
                 Err(TableError::Conflict) => {}
-                created => return Ok(created.map(|()| (record, shown))?),
+                created => return Ok(created.map(|()| (record, keys))?),
             }
         }
         self.endpoints.create(&record).await?;
-        Ok((record, shown))
+        Ok((record, keys))
     }
 
     /// Changes an endpoint.
@@ -138,6 +137,8 @@ impl ManageEndpoints {
             apply(&mut endpoint, changes.clone());
             endpoint.updated_at = self.clock.now();
             endpoint.version += 1;
+            secrets.signing.prune(endpoint.updated_at);
+            self.provide_keys(&endpoint, &mut secrets)?;
             let after = self.record(endpoint, secrets).await?;
             match self.endpoints.replace(&before, &after).await {
                 Ok(()) => return Ok(after),
@@ -164,14 +165,14 @@ impl ManageEndpoints {
         Err(EndpointError::Contended(id))
     }
 
-    /// An endpoint's signing secret.
-    ///
-    /// # Errors
-    /// When there is no such endpoint or the store fails.
-    pub async fn secret(&self, tenant: &TenantId, id: EndpointId) -> Result<String, EndpointError> {
-        let record = self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
-        let secrets = self.secrets.open(&record).await?;
-        Ok(secrets.signing.first().map(SigningSecret::reveal).unwrap_or_default())
+    /// Makes the keys that the configuration signs with and that are not there yet.
+    fn provide_keys(&self, endpoint: &Endpoint, secrets: &mut OpenSecrets) -> Result<(), EndpointError> {
+        for kind in self.channel(endpoint.channel)?.signs_with(&secrets.config) {
+            if secrets.signing.present(*kind).is_none() {
+                secrets.signing.rotate(self.random_key(*kind), endpoint.updated_at, Duration::ZERO)?;
+            }
+        }
+        Ok(())
     }
 
     /// Checks an endpoint and seals its secrets.
@@ -191,11 +192,22 @@ impl ManageEndpoints {
         if !problems.is_empty() {
             return Err(EndpointError::Invalid(problems));
         }
-        let sealed = self.secrets.seal(&endpoint.tenant, endpoint.id, &secrets).await?;
-        Ok(EndpointRecord { endpoint, masked_config: channel.mask(&secrets.config), sealed })
+        self.sealed(endpoint, secrets).await
     }
 
-    fn channel(&self, kind: ChannelKind) -> Result<&dyn Channel, EndpointError> {
+    /// Seals an endpoint's secrets.
+    pub(super) async fn sealed(
+        &self,
+        endpoint: Endpoint,
+        secrets: OpenSecrets,
+    ) -> Result<EndpointRecord, EndpointError> {
+        let channel = self.channel(endpoint.channel)?;
+        let sealed = self.secrets.seal(&endpoint.tenant, endpoint.id, &secrets).await?;
+        let public_keys = secrets.signing.public_keys();
+        Ok(EndpointRecord { endpoint, masked_config: channel.mask(&secrets.config), sealed, public_keys })
+    }
+
+    pub(super) fn channel(&self, kind: ChannelKind) -> Result<&dyn Channel, EndpointError> {
         let missing = || FieldProblem::new("channel", format!("{kind} is not available here"));
         self.channels.get(kind).ok_or_else(|| EndpointError::Invalid(vec![missing()]))
     }

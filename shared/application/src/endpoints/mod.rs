@@ -4,14 +4,17 @@ mod breaker;
 mod manage;
 mod parked;
 mod patch;
+mod rotate;
 mod secrets;
 mod status;
 
+use postrider_domain::signature::{MAX_LIVE_KEYS, TooManyKeys};
 use postrider_domain::{EndpointId, EndpointStatus, FieldProblem};
 
 pub use breaker::Breaker;
 pub use manage::{Changes, ManageEndpoints, NewEndpoint};
 pub use parked::{ParkedChoice, UnknownChoice};
+pub use rotate::{Rotated, Rotation};
 pub use secrets::{OpenSecrets, Secrets, SecretsError};
 pub use status::ChangeStatus;
 
@@ -36,6 +39,18 @@ pub enum EndpointError {
     /// Its deliveries would only be parked again.
     #[error("the endpoint {0} is {1}: resume or enable it first")]
     NotActive(EndpointId, EndpointStatus),
+    /// Somebody else replaced its keys at the same time.
+    #[error(
+        "the keys of the endpoint {0} were replaced by another request at the same time; look at them, then try again"
+    )]
+    RotatedMeanwhile(EndpointId),
+    /// It signs with too many keys.
+    #[error(
+        "the endpoint signs with {MAX_LIVE_KEYS} keys of this kind already; wait until {}, \
+         or use overlap_seconds 0, which ends the former ones at once",
+        .0.until
+    )]
+    TooManyKeys(TooManyKeys),
     /// Its secrets cannot be opened.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -53,5 +68,11 @@ impl From<AnnounceError> for EndpointError {
             AnnounceError::Table(error) => Self::Table(error),
             AnnounceError::Queue(error) => Self::Queue(error),
         }
+    }
+}
+
+impl From<TooManyKeys> for EndpointError {
+    fn from(refused: TooManyKeys) -> Self {
+        Self::TooManyKeys(refused)
     }
 }

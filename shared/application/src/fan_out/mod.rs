@@ -19,7 +19,9 @@ use postrider_domain::{Delivery, EndpointId, Event, EventId, Pattern, TenantId};
 use self::targets::{Range, Target};
 use crate::cache::TimedCache;
 use crate::jobs::{RunJobError, RunJobs};
-use crate::messages::{ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError};
+use crate::messages::{
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError,
+};
 use crate::ports::queue::failure;
 use crate::ports::{
     BlobError, Blobs, Clock, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord, TableError,

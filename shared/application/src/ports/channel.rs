@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_domain::delivery::{RequestRecord, ResponseRecord};
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::{KeyKind, KeyRing};
 use postrider_domain::{ChannelKind, Event, FieldProblem, Outcome, Timestamp};
 use serde_json::Value;
 
@@ -24,15 +24,18 @@ pub trait Channel: Send + Sync {
     /// The configuration with every credential replaced by [`MASK`].
     fn mask(&self, config: &Value) -> Value;
 
-    /// A destination that was checked before, ready to be used.
+    /// The kinds of keys that requests of this configuration are signed with, or could be: an endpoint has a
+    /// key of each.
+    fn signs_with(&self, _config: &Value) -> &'static [KeyKind] {
+        &[KeyKind::Hmac]
+    }
+
+    /// A destination that was checked before, ready to be used. Each of its attempts is signed with the keys
+    /// that are live at its moment.
     ///
     /// # Errors
     /// When the configuration no longer passes the check.
-    fn open(
-        &self,
-        config: &Value,
-        secrets: Vec<SigningSecret>,
-    ) -> Result<Arc<dyn Destination>, Vec<FieldProblem>>;
+    fn open(&self, config: &Value, keys: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>>;
 }
 
 /// What stands in the place of a credential wherever a configuration is shown. Sent back in an update, it

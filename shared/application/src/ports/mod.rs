@@ -17,4 +17,4 @@ pub use entropy::Entropy;
 pub use outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 pub use queue::{OutgoingMessage, Queue, QueueError, QueueName, QueueRecord};
 pub use table::{Table, TableError, TableName};
-pub use vault::{Vault, VaultError};
+pub use vault::{Freshness, MasterKey, MasterKeys, Vault, VaultError};

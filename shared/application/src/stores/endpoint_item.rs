@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use postrider_domain::retry::Backoff;
+use postrider_domain::signature::PublishedKey;
 use postrider_domain::{Endpoint, Filter, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,8 +22,10 @@ pub struct EndpointRecord {
     pub endpoint: Endpoint,
     /// The channel's configuration with credentials masked.
     pub masked_config: Value,
-    /// The channel's configuration and the signing secrets, sealed.
+    /// The channel's configuration and the signing keys, sealed.
     pub sealed: Vec<u8>,
+    /// The public halves of its key pairs, the newest first, ended ones perhaps included.
+    pub public_keys: Vec<PublishedKey>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub(super) struct EndpointItem {
     config: String,
     /// Base64.
     sealed: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    public_keys: Vec<PublicKeyForm>,
     created_at: u64,
     updated_at: u64,
     version: u64,
@@ -58,6 +63,13 @@ struct SubscriptionForm {
     pattern: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PublicKeyForm {
+    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,7 +137,8 @@ impl EndpointItem {
             timeout_ms: millis(endpoint.timeout),
             metadata: endpoint.metadata.clone(),
             config: record.masked_config.to_string(),
-            sealed: BASE64.encode(&record.sealed),
+            sealed: sealed_text(&record.sealed),
+            public_keys: record.public_keys.iter().map(PublicKeyForm::write).collect(),
             created_at: endpoint.created_at.as_millis(),
             updated_at: endpoint.updated_at.as_millis(),
             version: endpoint.version,
@@ -135,6 +148,8 @@ impl EndpointItem {
     pub(super) fn read(self, tenant: &TenantId) -> Result<EndpointRecord, TableError> {
         let subscriptions: Result<_, TableError> =
             self.subscriptions.into_iter().map(SubscriptionForm::read).collect();
+        let public_keys: Result<_, TableError> =
+            self.public_keys.into_iter().map(PublicKeyForm::read).collect();
         let endpoint = Endpoint {
             tenant: tenant.clone(),
             id: self.sk.parse().map_err(|error| invalid(TABLE, error))?,
@@ -157,6 +172,30 @@ impl EndpointItem {
             endpoint,
             masked_config: serde_json::from_str(&self.config).map_err(|error| invalid(TABLE, error))?,
             sealed: BASE64.decode(self.sealed).map_err(|error| invalid(TABLE, error))?,
+            public_keys: public_keys?,
+        })
+    }
+}
+
+/// The form of what is sealed.
+pub(super) fn sealed_text(sealed: &[u8]) -> String {
+    BASE64.encode(sealed)
+}
+
+/// The beginning of that form, which tells one seal from another: 18 bytes, with the whole nonce.
+pub(super) fn seal_mark(sealed: &[u8]) -> String {
+    sealed_text(sealed.get(..18).unwrap_or(sealed))
+}
+
+impl PublicKeyForm {
+    fn write(published: &PublishedKey) -> Self {
+        Self { key: published.key.to_string(), expires_at: published.expires_at.map(Timestamp::as_millis) }
+    }
+
+    fn read(self) -> Result<PublishedKey, TableError> {
+        Ok(PublishedKey {
+            key: self.key.parse().map_err(|error| invalid(TABLE, error))?,
+            expires_at: self.expires_at.map(Timestamp::from_millis),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use postrider_domain::{ChannelKind, EndpointId, Filter, Pattern, TenantId};
 use serde::{Deserialize, Serialize};
 
-use super::endpoint_item::{EndpointItem, EndpointRecord, read_filter};
+use super::endpoint_item::{EndpointItem, EndpointRecord, read_filter, seal_mark, sealed_text};
 use super::item::{decode, encode, invalid, text};
 use super::{PageRequest, Paged};
 use crate::ports::table::{
@@ -194,6 +194,20 @@ impl Endpoints {
         self.0.transact(writes).await
     }
 
+    /// Puts another seal around what was read as `record`. The endpoint's version stays: nothing in it changed.
+    ///
+    /// # Errors
+    /// [`TableError::ConditionFailed`] when somebody changed it in between.
+    pub async fn reseal(&self, record: &EndpointRecord, sealed: &[u8]) -> Result<(), TableError> {
+        let endpoint = &record.endpoint;
+        let condition = unchanged(record);
+        let mut update = Expression::new("SET sealed = :sealed").text_value(":sealed", sealed_text(sealed));
+        update.values.extend(condition.values);
+        let key = Key::new(partition(&endpoint.tenant), endpoint.id.to_string());
+        let condition = Some(condition.text);
+        self.0.transact(vec![Write::Update(Update { table: TABLE, key, update, condition })]).await
+    }
+
     /// Removes an endpoint and its subscriptions.
     ///
     /// # Errors
@@ -248,8 +262,11 @@ impl Endpoints {
     }
 }
 
+/// Nobody has changed it, or sealed it again, which is no change that anybody sees.
 fn unchanged(record: &EndpointRecord) -> Expression {
-    Expression::new("version = :version").number_value(":version", record.endpoint.version)
+    Expression::new("version = :version AND begins_with(sealed, :seal)")
+        .number_value(":version", record.endpoint.version)
+        .text_value(":seal", seal_mark(&record.sealed))
 }
 
 fn delete_subscription(item: SubscriptionItem) -> Write {

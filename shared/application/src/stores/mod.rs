@@ -4,6 +4,7 @@
 //! | table | pk | sk | item |
 //! |---|---|---|---|
 //! | config | `TENANTS` | `<tenant>` | tenant |
+//! | config | `MASTER-KEY` | `RESEAL` | how far sealing everything again has come |
 //! | config | `T#<tenant>` | `VERSION` | counts changes of the tenant's endpoints |
 //! | config | `T#<tenant>` | `ep_...` | endpoint, with its subscriptions and sealed configuration |
 //! | config | `T#<tenant>#S#<pattern>` | `ep_...#<n>` | subscription; the pattern `!default` for default endpoints |
@@ -38,6 +39,7 @@ mod job_item;
 pub mod jobs;
 mod merge;
 pub mod page;
+pub mod reseals;
 pub mod tenants;
 pub mod unreadable;
 
@@ -51,5 +53,6 @@ pub use endpoints::Endpoints;
 pub use events::Events;
 pub use jobs::Jobs;
 pub use page::{PageRequest, Paged};
+pub use reseals::ResealJobs;
 pub use tenants::Tenants;
 pub use unreadable::Unreadable;

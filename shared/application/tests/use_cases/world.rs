@@ -29,7 +29,7 @@ use postrider_application::stores::{
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::KeyRing;
 use postrider_domain::{
     ChannelKind, Circuit, CircuitRules, Delivery, DeliveryId, DeliveryStatus, EndpointId, FieldProblem,
     Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
@@ -145,7 +145,7 @@ impl Channel for Shared {
         config.clone()
     }
 
-    fn open(&self, _: &Value, _: Vec<SigningSecret>) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+    fn open(&self, _: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
         Ok(Arc::new(Shared(Arc::clone(&self.0))))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination, Outbound};
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::{KeyKind, KeyRing};
 use postrider_domain::{ChannelKind, FieldProblem};
 use serde_json::Value;
 
@@ -39,17 +39,18 @@ impl Channel for WebhookChannel {
         mask::mask(config)
     }
 
-    fn open(
-        &self,
-        config: &Value,
-        secrets: Vec<SigningSecret>,
-    ) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+    fn signs_with(&self, config: &Value) -> &'static [KeyKind] {
+        // A configuration that cannot be read is refused by the check.
+        Config::read(config, &|_, _| Ok(())).map_or(&[KeyKind::Hmac], |config| config.signature.kinds())
+    }
+
+    fn open(&self, config: &Value, keys: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
         // Sending checks the URL. An operator who has taken back an address since it was configured is to
         // find deliveries that say so, not an endpoint that cannot be opened.
         let config = Config::read(config, &|_, _| Ok(()))?;
         Ok(Arc::new(WebhookDestination {
             outbound: self.outbound.clone(),
-            template: RequestTemplate::new(&config, secrets).map_err(|problem| vec![problem])?,
+            template: RequestTemplate::new(&config, keys).map_err(|problem| vec![problem])?,
             credentials: request::credentials(&config),
             success_codes: config.success_codes,
         }))

@@ -5,9 +5,11 @@
 //!   data alone with `"payload": "data"`. The data is the publisher's text, byte for byte.
 //! - `webhook-id`, the event's id, the same on every try: a receiver that has seen it can answer 200 and do
 //!   nothing. `webhook-timestamp`, when this try was made, in seconds.
-//! - `webhook-signature` by the Standard Webhooks specification 1.0.0, a signature for each of the endpoint's
-//!   secrets while one replaces another; or, with `"signature": {"scheme": "body"}`, the HMAC-SHA256 of the
-//!   body in a header of the endpoint's choice, with its own secret or the newest secret of the endpoint.
+//! - `webhook-signature` by the Standard Webhooks specification 1.0.0: `v1` with the endpoint's secret, `v1a` with
+//!   its ed25519 key (`"signature": {"scheme": "ed25519"}`), or both (`"standard+ed25519"`); while a key replaces
+//!   another, a signature of each, the new one's first. Or, with `"signature": {"scheme": "body"}`, the
+//!   HMAC-SHA256 of the body in a header of the endpoint's choice, with a secret of its own or the endpoint's;
+//!   while a secret replaces another, with the former one until it ends.
 //!
 //! What a receiver should answer, within the endpoint's time limit:
 //! - 2xx (or what `success_codes` says): delivered. The body does not matter; its beginning is kept.
@@ -24,6 +26,7 @@ mod mask;
 mod outcome;
 mod record;
 mod request;
+mod sign;
 #[cfg(test)]
 mod tests;
 

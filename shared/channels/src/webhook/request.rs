@@ -8,18 +8,17 @@ use postrider_application::ports::channel::MASK;
 use postrider_application::ports::{AttemptJob, OutboundRequest};
 use postrider_domain::FieldProblem;
 use postrider_domain::delivery::RequestRecord;
-use postrider_domain::signature::{BodySignatureEncoding, SigningSecret, sign_body};
-use secrecy::{ExposeSecret as _, SecretString};
+use postrider_domain::signature::KeyRing;
+use secrecy::SecretString;
 use url::Url;
 
 use super::config::headers::is_sensitive;
-use super::config::signature::Signature;
 use super::config::{Config, Payload};
 use super::record::{Credentials, KEPT_BODY_BYTES};
+use super::sign::Signer;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 const THIS_PROGRAM: HeaderValue = HeaderValue::from_static(concat!("Postrider/", env!("CARGO_PKG_VERSION")));
 
@@ -35,20 +34,12 @@ pub(super) struct RequestTemplate {
     allowed_networks: Vec<IpNet>,
 }
 
-/// Makes the signature.
-enum Signer {
-    /// One signature for each secret.
-    Standard(Vec<SigningSecret>),
-    /// One signature of the body.
-    Body { header: HeaderName, encoding: BodySignatureEncoding, prefix: String, key: SecretString },
-}
-
 impl RequestTemplate {
-    /// Requests for a configuration, signed with these secrets, of which the first is the newest.
+    /// Requests for a configuration, signed with these keys.
     ///
     /// # Errors
-    /// When there is no secret to sign with.
-    pub(super) fn new(config: &Config, secrets: Vec<SigningSecret>) -> Result<Self, FieldProblem> {
+    /// When a key to sign with is missing.
+    pub(super) fn new(config: &Config, keys: KeyRing) -> Result<Self, FieldProblem> {
         let headers = fixed_headers(config);
         let authorization = config.auth.shown();
         let shown_headers = headers.iter().map(|(name, value)| {
@@ -64,7 +55,7 @@ impl RequestTemplate {
             url: config.url.clone(),
             shown_headers: shown_headers.collect(),
             headers,
-            signer: Signer::new(&config.signature, secrets)?,
+            signer: Signer::new(&config.signature, keys)?,
             payload: config.payload,
             allowed_networks: config.ip_allowlist.clone(),
         })
@@ -77,7 +68,7 @@ impl RequestTemplate {
             Payload::Data => job.data.clone(),
         };
         let (id, timestamp) = (job.event.id.as_str(), job.now.as_seconds());
-        let (signature_header, signature) = self.signer.sign(id, timestamp, &body);
+        let (signature_header, signature) = self.signer.sign(id, job.now, &body);
         let added = [
             (WEBHOOK_ID, id.to_owned()),
             (WEBHOOK_TIMESTAMP, timestamp.to_string()),
@@ -144,39 +135,4 @@ fn envelope(job: &AttemptJob<'_>) -> Bytes {
     body.extend_from_slice(job.data);
     body.push(b'}');
     body.into()
-}
-
-impl Signer {
-    fn new(signature: &Signature, secrets: Vec<SigningSecret>) -> Result<Self, FieldProblem> {
-        let Signature::Body(body) = signature else {
-            let missing = secrets.is_empty();
-            return if missing { Err(no_secret()) } else { Ok(Self::Standard(secrets)) };
-        };
-        let newest = secrets.first().map(|secret| secret.reveal().into());
-        Ok(Self::Body {
-            header: body.header.clone(),
-            encoding: body.encoding,
-            prefix: body.prefix.clone(),
-            key: body.secret.clone().or(newest).ok_or_else(no_secret)?,
-        })
-    }
-
-    /// The header that carries the signature, and its value.
-    fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> (HeaderName, String) {
-        match self {
-            Self::Standard(secrets) => {
-                let signatures: Vec<_> =
-                    secrets.iter().map(|secret| secret.sign_standard(id, timestamp, body)).collect();
-                (WEBHOOK_SIGNATURE, signatures.join(" "))
-            }
-            Self::Body { header, encoding, prefix, key } => {
-                let signature = sign_body(key.expose_secret(), body, *encoding);
-                (header.clone(), format!("{prefix}{signature}"))
-            }
-        }
-    }
-}
-
-fn no_secret() -> FieldProblem {
-    FieldProblem::new("signature", "the endpoint has no secret to sign with")
 }

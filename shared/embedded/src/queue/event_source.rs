@@ -157,9 +157,9 @@ async fn deal_apart(
 ) {
     let unused = places.num_permits().saturating_sub(messages.len());
     drop(places.split(unused));
-    let work = messages.into_iter().map(|(id, record)| async move {
-        by_itself(queue, handler, record).await.is_none().then_some(id)
-    });
+    let work = messages
+        .into_iter()
+        .map(|(id, record)| async move { by_itself(queue, handler, record).await.is_none().then_some(id) });
     let mut over = work.collect::<FuturesUnordered<_>>().ready_chunks(places.num_permits().max(1));
     while let Some(over) = over.next().await {
         let done: Vec<u64> = over.iter().flatten().copied().collect();

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::stores::endpoint_item::EndpointRecord;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
+use postrider_domain::signature::{KeyRing, PublicKey};
 use postrider_domain::{ChannelKind, EndpointId, FieldProblem, Filter, Pattern, Subscription, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::rate_limit::{RateLimitBody, RateLimitInput};
 use super::retry::{RetryBody, RetryInput};
+use super::signing::PresentKeys;
 use super::{Findings, Number, Object, Shown, given};
 
 /// A field of a change: missing leaves it as it is, `null` sets it back to its default.
@@ -135,6 +137,8 @@ pub(crate) struct EndpointBody<'a> {
     updated_at: Shown<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<Shown<PublicKey>>,
 }
 
 #[derive(Serialize)]
@@ -169,12 +173,14 @@ impl<'a> EndpointBody<'a> {
             created_at: Shown(endpoint.created_at),
             updated_at: Shown(endpoint.updated_at),
             secret: None,
+            public_key: None,
         }
     }
 
-    /// The same endpoint with its signing secret, which is shown when it is created.
-    pub(crate) fn with_secret(record: &'a EndpointRecord, secret: String) -> Self {
-        Self { secret: Some(secret), ..Self::new(record) }
+    /// The same endpoint with its signing keys, which are shown when it is created.
+    pub(crate) fn with_keys(record: &'a EndpointRecord, keys: &KeyRing) -> Self {
+        let PresentKeys { secret, public_key } = PresentKeys::of(keys);
+        Self { secret, public_key, ..Self::new(record) }
     }
 }
 
@@ -185,10 +191,4 @@ impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-}
-
-/// An endpoint's signing secret.
-#[derive(Serialize)]
-pub(crate) struct SecretBody {
-    pub(crate) secret: String,
 }

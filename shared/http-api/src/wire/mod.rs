@@ -9,6 +9,7 @@ mod findings;
 pub(crate) mod health;
 pub(crate) mod job;
 pub(crate) mod key;
+pub(crate) mod master_key;
 mod number;
 pub(crate) mod parked;
 pub(crate) mod publish;
@@ -16,6 +17,7 @@ pub(crate) mod rate_limit;
 pub(crate) mod redrive;
 pub(crate) mod replay;
 pub(crate) mod retry;
+pub(crate) mod signing;
 pub(crate) mod tenant;
 
 use std::borrow::Cow;

@@ -41,7 +41,9 @@ async fn an_endpoint_is_created_with_defaults_and_shows_its_secret_once() {
     let list = api.get(&api.acme.viewer, "/v1/endpoints").await.expect(200);
     assert_eq!(list["items"], json!([without]));
     let again = api.get(&api.acme.admin, &format!("/v1/endpoints/{id}/secret")).await.expect(200);
-    assert_eq!(again, json!({"secret": secret}));
+    let key =
+        json!({"key": "hmac", "secret": secret, "created_at": created["created_at"], "expires_at": null});
+    assert_eq!(again, json!({"secret": secret, "keys": [key]}));
 }
 
 #[tokio::test]

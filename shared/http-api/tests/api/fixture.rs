@@ -21,8 +21,9 @@ use postrider_application::query::Lookup;
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
+use postrider_application::reseal::Reseal;
 use postrider_application::stores::{
-    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable,
+    ApiKeys, DeadLetters, Deliveries, Endpoints, Events, Jobs, ResealJobs, Tenants, Unreadable,
 };
 use postrider_application::system::SystemEntropy;
 use postrider_channels::webhook::WebhookChannel;
@@ -54,6 +55,7 @@ pub(crate) struct Api {
     pub(crate) queue: Arc<RecordedQueue>,
     pub(crate) receiver: Arc<ScriptedReceiver>,
     pub(crate) clock: Arc<TickingClock>,
+    pub(crate) vault: Arc<LocalVault>,
     pub(crate) acme: TenantKeys,
     pub(crate) other: TenantKeys,
 }
@@ -71,12 +73,20 @@ impl Api {
         let channel: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receiver.clone()));
         let channels = Channels::new(vec![channel.clone()]);
         let platform_key = Some(PLATFORM.to_owned().into());
-        let vault: Arc<dyn Vault> = Arc::new(LocalVault::in_memory(&SystemEntropy, platform_key));
+        let local_vault = Arc::new(LocalVault::in_memory(&SystemEntropy, platform_key));
+        let vault: Arc<dyn Vault> = local_vault.clone();
         let secrets = Secrets::new(vault.clone(), entropy.clone());
         let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));
         let (deliveries, dead_letters) = (Deliveries::new(table.clone()), DeadLetters::new(table.clone()));
         let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table.clone()));
-        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table));
+        let (jobs, unreadable) = (Jobs::new(table.clone()), Unreadable::new(table.clone()));
+        let reseal = Reseal::new(
+            endpoints.clone(),
+            tenants.clone(),
+            ResealJobs::new(table),
+            secrets.clone(),
+            clock.clone(),
+        );
 
         let authenticator = Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault, clock.clone()));
         let ingest = Ingest::new(
@@ -107,6 +117,7 @@ impl Api {
                 dead_letters: dead_letters.clone(),
                 unreadable: unreadable.clone(),
                 jobs: jobs.clone(),
+                clock: clock.clone(),
             },
             manage: ManageServices {
                 authenticator,
@@ -125,6 +136,7 @@ impl Api {
                 redeliver: redeliver.clone(),
                 keys: Arc::new(Keys::new(keys, tenants.clone(), clock.clone(), entropy.clone())),
                 tenants: tenants.clone(),
+                reseal,
                 clock: clock.clone(),
             },
         };
@@ -149,6 +161,7 @@ impl Api {
             queue: recorded,
             receiver,
             clock: ticking,
+            vault: local_vault,
             acme: none(),
             other: none(),
         };

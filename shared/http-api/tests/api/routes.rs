@@ -25,7 +25,7 @@ pub(crate) struct Route {
     pub(crate) body: Option<Value>,
 }
 
-/// Every route but `/health`.
+/// Every route but `/health` and the published keys, which are for everybody.
 pub(crate) fn routes() -> Vec<Route> {
     let route = |method, path, whom, body| Route { method, path, whom, body };
     let event = json!({"type": "a.b", "data": 1});
@@ -57,6 +57,8 @@ pub(crate) fn routes() -> Vec<Route> {
             Some(json!({"state": "closed"})),
         ),
         route(Method::GET, "/v1/endpoints/{endpoint}/secret", For::Admins, None),
+        route(Method::POST, "/v1/endpoints/{endpoint}/secret/rotate", For::Admins, None),
+        route(Method::GET, "/v1/endpoints/{endpoint}/jwks", For::Viewers, None),
         route(Method::POST, "/v1/endpoints/{endpoint}/test", For::Admins, None),
         route(Method::POST, "/v1/endpoints/{endpoint}/replay", For::Admins, Some(range)),
         route(Method::GET, "/v1/endpoints/{endpoint}/deliveries", For::Viewers, None),
@@ -80,6 +82,8 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::GET, "/v1/platform/dead-letters", For::Operators, None),
         route(Method::POST, "/v1/keys", For::Admins, Some(json!({"name": "k", "role": "viewer"}))),
         route(Method::GET, "/v1/keys", For::Admins, None),
+        route(Method::GET, "/v1/master-key/reseal", For::Operators, None),
+        route(Method::POST, "/v1/master-key/reseal", For::Operators, None),
         route(Method::POST, "/v1/tenants", For::Operators, Some(json!({"id": "new", "name": "New"}))),
         route(Method::GET, "/v1/tenants", For::Operators, None),
         route(Method::GET, "/v1/tenants/acme", For::Operators, None),

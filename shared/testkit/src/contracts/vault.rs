@@ -1,6 +1,6 @@
 //! The contract of the Vault port.
 
-use postrider_application::ports::Vault;
+use postrider_application::ports::{Freshness, Vault};
 use secrecy::ExposeSecret as _;
 
 /// Runs every case. `platform_key` is what the vault was given.
@@ -11,11 +11,15 @@ pub async fn vault_contract(vault: &dyn Vault, platform_key: Option<&str>) {
 
 /// Everything that is sealed hangs on one key.
 pub async fn the_master_key_stays(vault: &dyn Vault) {
-    let (one, other) = futures::join!(vault.master_key(), vault.master_key());
-    let (one, other) = (one.unwrap(), other.unwrap());
-    assert_eq!(one.expose_secret(), other.expose_secret());
-    assert_eq!(one.expose_secret(), vault.master_key().await.unwrap().expose_secret());
-    assert_ne!(one.expose_secret(), &[0; 32]);
+    let current = async |freshness| {
+        let keys = vault.master_keys(freshness).await.unwrap();
+        *keys.current.expose_secret()
+    };
+    let (one, other) = futures::join!(current(Freshness::Known), current(Freshness::Recent));
+    assert_eq!(one, other);
+    assert_eq!(one, current(Freshness::New).await);
+    assert_ne!(one, [0; 32]);
+    assert!(vault.master_keys(Freshness::Known).await.unwrap().older.is_empty(), "none was replaced");
 }
 
 /// The key as it was set, or none.

@@ -3,7 +3,7 @@
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use postrider_domain::FieldProblem;
-use postrider_domain::signature::BodySignatureEncoding;
+use postrider_domain::signature::{BodySignatureEncoding, KeyKind};
 use secrecy::SecretString;
 
 use super::headers::{is_reserved, printable};
@@ -18,11 +18,26 @@ const MAX_PREFIX_BYTES: usize = 64;
 /// The longest secret of the endpoint's own.
 const MAX_SECRET_BYTES: usize = 512;
 
+/// What the field `scheme` names.
+#[derive(Clone, Copy)]
+enum Scheme {
+    Standard(&'static [KeyKind]),
+    Body,
+}
+
+const SCHEMES: [(&str, Scheme); 4] = [
+    ("standard", Scheme::Standard(&[KeyKind::Hmac])),
+    ("ed25519", Scheme::Standard(&[KeyKind::Ed25519])),
+    // For the time in which receivers change from one to the other.
+    ("standard+ed25519", Scheme::Standard(&KeyKind::ALL)),
+    ("body", Scheme::Body),
+];
+
 /// The field `signature`. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub(in crate::webhook) enum Signature {
-    /// Standard Webhooks.
-    Standard,
+    /// Standard Webhooks, with keys of these kinds.
+    Standard(&'static [KeyKind]),
     /// The HMAC of the body, for receivers that exist.
     Body(BodySignature),
 }
@@ -41,17 +56,26 @@ pub(in crate::webhook) struct BodySignature {
 impl Signature {
     pub(super) fn read(fields: &Fields<'_>, headers: &HeaderMap, problems: &mut Vec<FieldProblem>) -> Self {
         let signature = fields.get("signature").and_then(|value| Fields::of(value, "signature", problems));
-        let schemes = [("standard", false), ("body", true)];
-        let body = signature.as_ref().and_then(|fields| fields.required_choice("scheme", &schemes, problems));
-        match (signature, body) {
-            (Some(signature), Some(true)) => {
-                read_body(&signature, headers, problems).map_or(Self::Standard, Self::Body)
+        let scheme =
+            signature.as_ref().and_then(|fields| fields.required_choice("scheme", &SCHEMES, problems));
+        let hmac = || Self::Standard(&[KeyKind::Hmac]);
+        match (signature, scheme) {
+            (Some(signature), Some(Scheme::Body)) => {
+                read_body(&signature, headers, problems).map_or_else(hmac, Self::Body)
             }
-            (Some(signature), Some(false)) => {
+            (Some(signature), Some(Scheme::Standard(kinds))) => {
                 signature.only(&["scheme"], problems);
-                Self::Standard
+                Self::Standard(kinds)
             }
-            _ => Self::Standard,
+            _ => hmac(),
+        }
+    }
+
+    /// The kinds of keys that it takes from the endpoint.
+    pub(in crate::webhook) const fn kinds(&self) -> &'static [KeyKind] {
+        match self {
+            Self::Standard(kinds) => kinds,
+            Self::Body(_) => &[KeyKind::Hmac],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use postrider_application::ports::Outbound as _;
 use postrider_application::ports::channel::MASK;
+use postrider_domain::signature::KeyKind;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -37,7 +38,7 @@ fn a_url_is_enough() {
     let config = read(&with(json!({}))).unwrap();
     assert_eq!(config.url.as_str(), "https://example.com/hook");
     assert_eq!((config.method, config.payload), (Method::POST, Payload::Envelope));
-    assert!(matches!((config.auth, config.signature), (Auth::None, Signature::Standard)));
+    assert!(matches!((config.auth, config.signature), (Auth::None, Signature::Standard(&[KeyKind::Hmac]))));
     assert!(config.headers.is_empty() && config.ip_allowlist.is_empty());
     assert!(config.success_codes.contain(200) && config.success_codes.contain(299));
     assert!(!config.success_codes.contain(199) && !config.success_codes.contain(300));
@@ -174,6 +175,7 @@ fn bad_values_are_told_where_they_are() {
         (with(json!({"signature": {}})), "signature.scheme"),
         (with(json!({"signature": {"scheme": "rsa"}})), "signature.scheme"),
         (with(json!({"signature": {"scheme": "standard", "header": "x"}})), "signature.header"),
+        (with(json!({"signature": {"scheme": "ed25519", "secret": "x"}})), "signature.secret"),
         (with(json!({"signature": {"scheme": "body"}})), "signature.header"),
         (with(json!({"signature": {"scheme": "body", "header": "webhook-id"}})), "signature.header"),
         (with(json!({"signature": {"scheme": "body", "header": "a b"}})), "signature.header"),

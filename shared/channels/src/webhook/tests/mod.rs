@@ -4,6 +4,7 @@ mod attempt;
 mod mask;
 mod record;
 mod request;
+mod sign;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel as _, Outbound, OutboundError, OutboundRequest, OutboundResponse,
 };
 use postrider_domain::event::Audience;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::{KeyRing, RingKey};
 use postrider_domain::{Event, Timestamp};
 use serde_json::Value;
 use url::Url;
@@ -98,10 +99,30 @@ fn event() -> Event {
 
 /// One attempt for this configuration and data, at the moment of the test vector.
 async fn attempt(outbound: &Arc<FakeOutbound>, config: &Value, data: &[u8]) -> AttemptResult {
-    let secrets: Vec<SigningSecret> = vec![SECRET.parse().unwrap()];
-    let destination = WebhookChannel::new(outbound.clone()).open(config, secrets).ok().unwrap();
+    attempt_with(outbound, config, keys(&[(SECRET, None)]), Timestamp::from_millis(1_649_367_553_999), data)
+        .await
+}
+
+/// Keys, each with its end in milliseconds.
+fn keys(keys: &[(&str, Option<u64>)]) -> KeyRing {
+    let key = |(text, end): &(&str, Option<u64>)| RingKey {
+        key: text.parse().unwrap(),
+        created_at: Timestamp::default(),
+        expires_at: end.map(Timestamp::from_millis),
+    };
+    KeyRing::new(keys.iter().map(key).collect())
+}
+
+/// One attempt with these keys at this moment.
+async fn attempt_with(
+    outbound: &Arc<FakeOutbound>,
+    config: &Value,
+    keys: KeyRing,
+    now: Timestamp,
+    data: &[u8],
+) -> AttemptResult {
+    let destination = WebhookChannel::new(outbound.clone()).open(config, keys).ok().unwrap();
     let (event, data) = (event(), Bytes::copy_from_slice(data));
-    let now = Timestamp::from_millis(1_649_367_553_999);
     let job = AttemptJob { event: &event, data: &data, now, timeout: Duration::from_secs(7) };
     destination.attempt(&job).await
 }

@@ -1,6 +1,4 @@
-//! Signatures: Standard Webhooks (`v1`, HMAC-SHA256) and a plain HMAC of the body.
-//!
-//! Source: the Standard Webhooks specification 1.0.0, "Webhook headers" and "Signature scheme".
+//! Secrets that both sides know: `v1` signatures, and the HMAC of the body for older receivers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// The prefix of a symmetric secret's text.
-const PREFIX: &str = "whsec_";
+pub(super) const PREFIX: &str = "whsec_";
 
 /// How many random bytes a secret made here has. The specification allows 24 to 64.
 pub const SECRET_BYTES: usize = 32;
