@@ -6,6 +6,7 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
+use postrider_application::jobs::RunJobs;
 use postrider_application::ports::{
     Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
@@ -13,7 +14,7 @@ use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
 use postrider_application::schedule::Schedule;
-use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events};
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs, Tenants, Unreadable};
 
 /// The ports that an instance is made of.
 #[derive(Clone)]
@@ -44,11 +45,20 @@ impl Instance {
         let Ports { table, queue, blobs, vault, entropy, channel } = ports.clone();
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));
-        let dead_letters = DeadLetters::new(table);
+        let (dead_letters, jobs) = (DeadLetters::new(table.clone()), Jobs::new(table.clone()));
+        let (tenants, unreadable) = (Tenants::new(table.clone()), Unreadable::new(table));
         let secrets = Secrets::new(vault, entropy.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), channel.clone(), clock.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            dead_letters.clone(),
+            queue.clone(),
+            clock.clone(),
+        );
         Self {
             ingest: Ingest::new(
                 events.clone(),
@@ -65,14 +75,6 @@ impl Instance {
                 clock.clone(),
                 entropy.clone(),
             ),
-            redeliver: Redeliver::new(
-                endpoints.clone(),
-                deliveries.clone(),
-                events.clone(),
-                dead_letters.clone(),
-                queue.clone(),
-                clock.clone(),
-            ),
             schedule: Schedule::new(deliveries.clone(), events, queue.clone(), clock.clone()),
             fan_out: FanOut::new(
                 endpoints,
@@ -81,6 +83,7 @@ impl Instance {
                 blobs.clone(),
                 clock.clone(),
                 release,
+                RunJobs::new(jobs.clone(), redeliver.clone()),
             ),
             deliver: Deliver::new(
                 deliveries.clone(),
@@ -91,7 +94,8 @@ impl Instance {
                 clock.clone(),
                 entropy,
             ),
-            record: RecordDeadLetter::new(deliveries, dead_letters, clock),
+            record: RecordDeadLetter::new(deliveries, dead_letters, jobs, tenants, unreadable, clock),
+            redeliver,
             status,
         }
     }

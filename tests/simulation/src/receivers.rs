@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination};
 use postrider_domain::delivery::RequestRecord;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::KeyRing;
 use postrider_domain::{ChannelKind, FieldProblem, Outcome};
 use serde_json::Value;
 
@@ -56,7 +56,6 @@ impl Manner {
 pub(crate) struct Call {
     pub(crate) receiver: u64,
     pub(crate) event: String,
-    pub(crate) at: u64,
     /// The worker's task.
     pub(crate) task: TaskId,
     /// What the receiver said, had somebody been there to hear it.
@@ -117,7 +116,7 @@ impl Receivers {
         };
         let event = job.event.id.to_string();
         self.simulation.note(|| format!("receiver {receiver} gets {event}: {outcome:?} after {takes} ms"));
-        let call = Call { receiver, event, at, task: self.simulation.current(), outcome };
+        let call = Call { receiver, event, task: self.simulation.current(), outcome };
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         let takes = takes + self.simulation.draw(|random| random.below(30));
         self.simulation.sleep(takes).await;
@@ -147,7 +146,7 @@ impl Channel for SimulatedChannel {
         config.clone()
     }
 
-    fn open(&self, config: &Value, _: Vec<SigningSecret>) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+    fn open(&self, config: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
         let number = config["receiver"].as_u64().unwrap_or_default();
         Ok(Arc::new(One { receivers: self.0.clone(), number }))
     }

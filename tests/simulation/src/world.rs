@@ -13,8 +13,9 @@ use postrider_application::ingest::{IngestError, Publication};
 use postrider_application::ports::{
     Blobs, Channel, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
-use postrider_application::redeliver::Selection;
-use postrider_application::stores::{DeadLetters, Deliveries};
+use postrider_application::redeliver::Settlement;
+use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
+use postrider_application::stores::{DeadLetters, Deliveries, PageRequest};
 use postrider_domain::event::Audience;
 use postrider_domain::{
     ChannelKind, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Priority, Subscription, TenantId,
@@ -332,9 +333,15 @@ impl World {
             }
             Deed::Redrive => {
                 self.lock().redrives += 1;
-                let all = Selection::Pending { endpoint: None, limit: 100 };
+                let filter = DeadLetterFilter { state: Some(DeadLetterState::Pending), ..Default::default() };
+                let page = PageRequest { limit: 100, after: None };
+                let letters = block_on(self.dead_letters.list(&tenant, &filter, page));
+                let ids = letters
+                    .map(|page| page.items.iter().map(|letter| letter.id).collect())
+                    .unwrap_or_default();
                 self.request(|instance| async move {
-                    instance.redeliver.redrive(&tenant, all, "somebody", None).await
+                    let redrive = Settlement::Redrive;
+                    instance.redeliver.settle_all(&tenant, ids, redrive, "somebody", None).await
                 })
                 .await;
             }

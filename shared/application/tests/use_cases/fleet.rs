@@ -12,18 +12,20 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Ingest, Publication};
+use postrider_application::jobs::RunJobs;
 use postrider_application::messages::ChannelMessage;
 use postrider_application::ports::table::{Item, Key, Page, Put, Query, Write};
 use postrider_application::ports::{
     AttemptJob, AttemptResult, Channel, Channels, Clock, Destination, OutgoingMessage, Queue, QueueError,
     QueueName, Table, TableError, TableName,
 };
+use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
-use postrider_application::stores::{Deliveries, Endpoints, Events};
+use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs};
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::SigningSecret;
+use postrider_domain::signature::KeyRing;
 use postrider_domain::{
     ChannelKind, EndpointId, FieldProblem, Outcome, RateLimit, Subscription, TenantId, Timestamp,
 };
@@ -149,7 +151,7 @@ impl Channel for Receivers {
         config.clone()
     }
 
-    fn open(&self, config: &Value, _: Vec<SigningSecret>) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
+    fn open(&self, config: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
         let takes = Duration::from_millis(config["takes_ms"].as_u64().unwrap_or_default());
         Ok(Arc::new(Self { clock: self.clock.clone(), arrivals: self.arrivals.clone(), takes }))
     }
@@ -203,6 +205,14 @@ impl Fleet {
         let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
         let secrets = Secrets::new(vault, entropy.clone());
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
+        let redeliver = Redeliver::new(
+            endpoints.clone(),
+            deliveries.clone(),
+            events.clone(),
+            DeadLetters::new(table.clone()),
+            queue.clone(),
+            clock.clone(),
+        );
         let fan_out = Arc::new(FanOut::new(
             endpoints.clone(),
             deliveries.clone(),
@@ -210,6 +220,7 @@ impl Fleet {
             blobs.clone(),
             clock.clone(),
             release,
+            RunJobs::new(Jobs::new(table.clone()), redeliver),
         ));
         let (stop, stopped) = watch::channel(false);
         let mut sources = JoinSet::new();

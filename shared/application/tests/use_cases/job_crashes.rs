@@ -31,10 +31,10 @@ async fn strike_everywhere(task: impl AsyncFn(&World) -> (Task, usize), calls_ea
                 world.portion().await;
                 let second = world.queue.take(QueueName::Events);
                 world.clock.forward(second[0].delay);
-                world.plan.strike_at(call, fault);
+                world.job_plan.strike_at(call, fault);
                 let failed = world.deal(QueueName::Events, &second, 1).await;
-                let has_struck = world.plan.calls() >= call;
-                world.plan.recover();
+                let has_struck = world.job_plan.calls() >= call;
+                world.job_plan.recover();
                 if !has_struck {
                     break;
                 }

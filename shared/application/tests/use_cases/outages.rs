@@ -107,6 +107,8 @@ async fn nobody_else_publishes_such_events() {
         correlation_id: None,
         tags: vec![],
         audience: Audience::Subscribers,
+        deliver_at: None,
+        priority: postrider_domain::Priority::default(),
     };
     let refused = world.ingest.accept(&world.tenant, publication.clone()).await;
     assert!(matches!(refused, Err(IngestError::Invalid(problems)) if problems[0].field == "type"));

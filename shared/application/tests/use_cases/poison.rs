@@ -60,7 +60,7 @@ async fn a_record_that_crashes_its_worker_becomes_a_dead_letter_and_the_others_a
     let (stop, stopped) = watch::channel(false);
     let config = EventSourceConfig {
         batch_size: 10,
-        grouping: Grouping::Each,
+        grouping: Grouping::Apart,
         concurrency: 1,
         visibility: Duration::from_secs(90),
     };
@@ -103,7 +103,13 @@ async fn a_record_that_crashes_its_worker_becomes_a_dead_letter_and_the_others_a
 #[tokio::test]
 async fn what_cannot_be_read_is_kept_for_its_tenant_or_for_the_operator() {
     let world = World::new();
-    let tenant = Tenant { id: world.tenant.clone(), name: "Acme".into(), created_at: world.clock.now() };
+    let tenant = Tenant {
+        id: world.tenant.clone(),
+        name: "Acme".into(),
+        publish_limit: None,
+        created_at: world.clock.now(),
+        version: 0,
+    };
     world.tenants.create(&tenant).await.unwrap();
     let newer = r#"{"deliver":{"v":2,"tenant":"acme","endpoint":"ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2","endpoint_version":1,"attempt":1,"created_at":1,"event":{"id":"e1","type":"a.b","accepted_at":1,"data":1}}}"#;
     let wrong_id = r#"{"given_up":{"v":1,"tenant":"acme","delivery":"dlv_1","reason":"gone"}}"#;

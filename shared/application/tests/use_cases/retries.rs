@@ -185,14 +185,14 @@ async fn a_dead_letter_that_another_one_followed_sends_nothing() {
     let page = || PageRequest { limit: 10, after: None };
     let first = world.dead_letters.list(&world.tenant, &filter(), page()).await.unwrap().items[0].clone();
     world.clock.forward(Duration::from_secs(1));
-    world.redeliver.redrive(&world.tenant, Selection::Ids(vec![first.id]), "key_x", None).await.unwrap();
+    world.redeliver.settle_all(&world.tenant, vec![first.id], Settlement::Redrive, "key_x", None).await;
     world.settle().await;
     let unmarked = world.dead_letters.get(&world.tenant, first.id).await.unwrap().unwrap();
     let unmarked = DeadLetter { version: unmarked.version, ..first };
     assert!(world.dead_letters.save(&unmarked).await.unwrap());
     let letters = world.dead_letters.list(&world.tenant, &filter(), page()).await.unwrap().items;
     assert!(letters.len() == 2 && letters.iter().all(|letter| letter.state == DeadLetterState::Pending));
-    let all = Selection::Ids(letters.iter().map(|letter| letter.id).collect());
-    world.redeliver.redrive(&world.tenant, all, "key_x", None).await.unwrap();
+    let all = letters.iter().map(|letter| letter.id).collect();
+    world.redeliver.settle_all(&world.tenant, all, Settlement::Redrive, "key_x", None).await;
     assert_eq!(world.queue.take(WEBHOOK).len(), 1);
 }

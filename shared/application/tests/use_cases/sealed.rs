@@ -192,7 +192,13 @@ impl Sealed {
 
     pub(crate) async fn add_tenant(&self, id: &str) -> TenantId {
         let id: TenantId = id.parse().unwrap();
-        let tenant = Tenant { id: id.clone(), name: id.to_string(), created_at: self.clock.now() };
+        let tenant = Tenant {
+            id: id.clone(),
+            name: id.to_string(),
+            publish_limit: None,
+            created_at: self.clock.now(),
+            version: 0,
+        };
         self.tenants.create(&tenant).await.unwrap();
         id
     }

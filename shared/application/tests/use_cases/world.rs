@@ -252,15 +252,15 @@ impl World {
             queue.clone(),
             clock.clone(),
         );
-        let plan = Arc::new(FaultPlan::default());
+        let job_plan = Arc::new(FaultPlan::default());
         let run_jobs = {
-            let table = Arc::new(FaultyTable::new(table, plan.clone()));
+            let table = Arc::new(FaultyTable::new(table.clone(), job_plan.clone()));
             let redeliver = Redeliver::new(
                 Endpoints::new(table.clone()),
                 Deliveries::new(table.clone()),
                 Events::new(table.clone()),
                 DeadLetters::new(table.clone()),
-                Arc::new(FaultyQueue::new(queue.clone(), plan.clone())),
+                Arc::new(FaultyQueue::new(queue.clone(), job_plan.clone())),
                 clock.clone(),
             );
             RunJobs::new(Jobs::new(table), redeliver)
