@@ -77,7 +77,9 @@ impl Breaker {
         let now = self.status.clock.now();
         let forgive = |circuit: &mut Circuit| {
             let is_by_hand = matches!(circuit.state, CircuitState::Open { by_hand: true, .. });
-            (!circuit.is_untroubled() && !is_by_hand).then(|| circuit.close_by_hand(now))
+            (!circuit.is_untroubled() && !is_by_hand).then(|| {
+                circuit.close_by_hand(now);
+            })
         };
         let (circuit, changed) = self.circuits().change(tenant, id, None, now, forgive).await?;
         if changed.is_some() {
@@ -95,7 +97,10 @@ impl Breaker {
         change: impl Fn(&mut Circuit),
     ) -> Result<Circuit, EndpointError> {
         let endpoint = self.endpoint(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
-        let change = |circuit: &mut Circuit| Some(change(circuit));
+        let change = |circuit: &mut Circuit| {
+            change(circuit);
+            Some(())
+        };
         let (circuit, changed) = self.circuits().change(tenant, id, None, now, change).await?;
         changed.ok_or(EndpointError::Contended(id))?;
         self.act(&endpoint, circuit).await
