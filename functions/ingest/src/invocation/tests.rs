@@ -34,7 +34,13 @@ impl Function {
         let (tenants, keys) = (Tenants::new(table.clone()), ApiKeys::new(table));
         let (blobs, entropy) = (Arc::new(MemoryBlobs::default()), Arc::new(SystemEntropy));
         let ingest = Ingest::new(events.clone(), endpoints, queues.clone(), blobs, clock.clone(), entropy);
-        let tenant = Tenant { id: "demo".parse().unwrap(), name: "Demo".into(), created_at: clock.now() };
+        let tenant = Tenant {
+            id: "demo".parse().unwrap(),
+            name: "Demo".into(),
+            publish_limit: None,
+            version: 0,
+            created_at: clock.now(),
+        };
         tenants.create(&tenant).await.unwrap();
         let vault: Arc<dyn Vault> = Arc::new(LocalVault::in_memory(&SystemEntropy, Some(PLATFORM.into())));
         let inbox = Arc::new(Inbox::new(tenants.clone(), ingest.clone(), clock.clone()));
