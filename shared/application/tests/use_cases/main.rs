@@ -1,7 +1,11 @@
 //! The use cases on the real embedded table, with a queue whose messages the test holds in its hand: each can
 //! be dealt with late, twice, or after a crash between any two steps.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and a simulation says what it came to"
+)]
 
 mod circuit_crashes;
 mod circuits;
