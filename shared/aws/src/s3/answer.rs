@@ -62,7 +62,6 @@ fn contradicts(checksum: &str, content: &[u8]) -> bool {
 
 /// The content of an answer that was read.
 pub(super) fn content_of(answer: Output) -> Result<Bytes, S3Error> {
-    let read =
-        answer.downcast::<Read>().map_err(|_| S3Error::failed("answered something else", "".into()))?;
-    Ok(read.0)
+    let read = answer.downcast::<Read>();
+    read.map(|read| read.0).map_err(|_| S3Error::failed("did not answer properly", "nothing was read".into()))
 }

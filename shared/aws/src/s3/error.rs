@@ -17,7 +17,7 @@ const CODE_CHARACTERS: usize = 64;
 pub enum S3Error {
     /// S3 says no.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] Box<Refusal>),
     /// S3 said nothing that is of use.
     #[error("S3 {what}")]
     Failed {
@@ -45,7 +45,7 @@ impl From<SdkError<Error, HttpResponse>> for S3Error {
         };
         match error {
             SdkError::ServiceError(refused) => match refused.into_err().downcast::<Refusal>() {
-                Ok(refusal) => Self::Refused(refusal),
+                Ok(refusal) => Self::Refused(Box::new(refusal)),
                 Err(other) => Self::failed(what, other.into()),
             },
             error => match error.into_source() {

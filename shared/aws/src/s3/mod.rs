@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugins;
 use bytes::Bytes;
 
 use answer::Content;
-pub use error::S3Error;
+pub use error::{Refusal, S3Error};
 use request::Request;
 
 /// The objects of one bucket.
