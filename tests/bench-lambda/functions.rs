@@ -59,10 +59,17 @@ impl Function {
             Self::Ingest => &[EVENTS, Bucket, PlatformKey],
             Self::Fanout => &[EVENTS, WEBHOOK, EXPRESS, Bucket],
             Self::DeliverWebhook => {
+<<<<<<< ours
                 &[WEBHOOK, EXPRESS, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
             }
             Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
             Self::Schedule => &[EVENTS, WEBHOOK, EXPRESS],
+=======
+                &[EVENTS, WEBHOOK, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
+            }
+            Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
+            Self::Schedule => &[EVENTS, WEBHOOK],
+>>>>>>> theirs
             Self::Query => &[Bucket, PlatformKey],
             Self::Manage => &[EVENTS, WEBHOOK, EXPRESS, Bucket, MasterKey, PlatformKey, AllowCidrs],
         }
@@ -92,6 +99,8 @@ impl Function {
             ("POSTRIDER_LOG", "info".to_owned()),
             ("POSTRIDER_CONFIG_TABLE", "bench-config".to_owned()),
             ("POSTRIDER_LEDGER_TABLE", "bench-ledger".to_owned()),
+            // Deliveries that fail are to wait for their next attempt, however many there are.
+            ("POSTRIDER_CIRCUIT_FAILURES", "1000000".to_owned()),
         ];
         let lambda = lambda.into_iter().map(|(name, value)| (name.to_owned(), value));
         lambda.chain(self.variables().iter().map(|variable| variable.set(aws))).collect()

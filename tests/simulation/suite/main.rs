@@ -17,9 +17,14 @@ fn with_runtime<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one setting of this test, read once")]
+fn worlds() -> u64 {
+    std::env::var("POSTRIDER_SIMULATIONS").map_or(WORLDS, |count| count.parse().unwrap())
+}
+
 #[test]
 fn nothing_is_lost_in_any_world() {
-    let worlds = std::env::var("POSTRIDER_SIMULATIONS").map_or(WORLDS, |count| count.parse().unwrap());
+    let worlds = worlds();
     let next = AtomicU64::new(0);
     let work = || {
         with_runtime(|| {
