@@ -58,18 +58,17 @@ impl Function {
         match self {
             Self::Ingest => &[EVENTS, Bucket, PlatformKey],
             Self::Fanout => &[EVENTS, WEBHOOK, EXPRESS, Bucket],
-            Self::DeliverWebhook => {
-<<<<<<< ours
-                &[WEBHOOK, EXPRESS, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
-            }
+            Self::DeliverWebhook => &[
+                EVENTS,
+                WEBHOOK,
+                EXPRESS,
+                QueueUrl("WEBHOOK_DLQ", "webhook-dlq"),
+                Bucket,
+                MasterKey,
+                AllowCidrs,
+            ],
             Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
-            Self::Schedule => &[EVENTS, WEBHOOK, EXPRESS],
-=======
-                &[EVENTS, WEBHOOK, QueueUrl("WEBHOOK_DLQ", "webhook-dlq"), Bucket, MasterKey, AllowCidrs]
-            }
-            Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
-            Self::Schedule => &[EVENTS, WEBHOOK],
->>>>>>> theirs
+            Self::Schedule => &[EVENTS, WEBHOOK, EXPRESS, MasterKey],
             Self::Query => &[Bucket, PlatformKey],
             Self::Manage => &[EVENTS, WEBHOOK, EXPRESS, Bucket, MasterKey, PlatformKey, AllowCidrs],
         }
