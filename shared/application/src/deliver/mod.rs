@@ -6,7 +6,7 @@
 //! then does the next message go out, and only then is this one done. A crash in between finds the record and
 //! sends what follows again.
 //!
-//! Before each attempt is the [`gate`]; what does not pass is parked.
+//! Before each attempt is the `gate`; what does not pass is parked.
 
 mod gate;
 mod open_endpoints;
