@@ -184,9 +184,7 @@ impl Ingest {
                 let why = "types that begin with 'postrider.' are Postrider's own; choose another";
                 return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
             }
-            let later = turn?;
-            let prepared = self.prepare(tenant, publication).await?;
-            Ok(Prepared { later, ..prepared })
+            self.prepare(tenant, publication, turn?).await
         });
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, prepared) in join_all(prepared).await.into_iter().enumerate() {
@@ -222,8 +220,13 @@ impl Ingest {
         Ok(turns.collect())
     }
 
-    /// Checks an event and puts large data where it belongs.
-    async fn prepare(&self, tenant: &TenantId, publication: Publication) -> Result<Prepared, IngestError> {
+    /// Checks an event that may be matched from `later` on, and puts large data where it belongs.
+    async fn prepare(
+        &self,
+        tenant: &TenantId,
+        publication: Publication,
+        later: Timestamp,
+    ) -> Result<Prepared, IngestError> {
         let size = publication.data.len();
         if size > MAX_DATA_BYTES {
             return Err(IngestError::TooLarge { size, limit: MAX_DATA_BYTES });
@@ -265,7 +268,7 @@ impl Ingest {
             due_at: (ahead > MAX_DELAY).then(|| event.begins_at()),
             version: 1,
         });
-        Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, now)
+        Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, later)
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {

@@ -33,7 +33,7 @@ pub struct Report {
     pub milliseconds: u64,
     /// Everything that happened, if it was kept.
     pub trace: Vec<String>,
-    /// Follows from everything that happened.
+    /// Follows from everything that happened, if it was kept.
     pub digest: u64,
 }
 

@@ -28,7 +28,7 @@ pub use postrider_domain::CircuitRules;
 pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
 use self::gate::crowd::Crowds;
-use self::gate::{Entry, Gate};
+use self::gate::{AttemptSummary, Entry, Gate};
 use crate::endpoints::{ChangeStatus, EndpointError};
 use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
 use crate::ports::queue::{MAX_DELAY, failure, send_all};
@@ -287,8 +287,9 @@ impl Deliver {
             error: result.error,
         };
         log_attempt(&delivery, &attempt);
-        let recorded = self.record(delivery, attempt.clone(), verdict).await?;
-        if self.gate.leave(&open.endpoint, pass, &attempt).await {
+        let result = AttemptSummary::of(&attempt);
+        let recorded = self.record(delivery, attempt, verdict).await?;
+        if self.gate.leave(&open.endpoint, pass, &result).await {
             self.endpoints.forget(tenant, open.endpoint.id);
         }
         if let Some(delivery) = recorded {

@@ -20,7 +20,8 @@ use self::targets::{Range, Target};
 use crate::cache::TimedCache;
 use crate::jobs::{RunJobError, RunJobs};
 use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError,
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError, ReleaseMessage,
+    SkipMessage,
 };
 use crate::ports::queue::failure;
 use crate::ports::{
@@ -124,33 +125,41 @@ impl FanOut {
 
     /// Deals with a batch of the queue `events`. Answers the ids of the messages that must come again.
     pub async fn handle(&self, records: Vec<QueueRecord>) -> Vec<String> {
-        let (mut events, mut releases, mut jobs, mut results) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut releases, mut skips) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut jobs, mut results) = (Vec::new(), Vec::new());
         for (index, record) in records.iter().enumerate() {
             match EventsMessage::read(&record.body) {
                 Ok(EventsMessage::FanOut(message)) => events.push((index, *message)),
                 Ok(EventsMessage::Job(message)) => jobs.push((index, message, record.receive_count)),
-                Ok(other) => releases.push((index, other)),
+                Ok(EventsMessage::Release(message)) => releases.push((index, message)),
+                Ok(EventsMessage::Skip(message)) => skips.push((index, message)),
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let (events, releases, jobs) =
-            futures::join!(self.fan_out(events), self.release_all(releases), self.run_jobs(jobs));
-        let results = results.into_iter().chain(events).chain(releases).chain(jobs);
+        let (events, releases, skips, jobs) = futures::join!(
+            self.fan_out(events),
+            self.release_all(releases),
+            self.skip_all(skips),
+            self.run_jobs(jobs)
+        );
+        let results = results.into_iter().chain(events).chain(releases).chain(skips).chain(jobs);
         results.filter_map(|(index, result)| failure(&records[index], result)).collect()
     }
 
-    async fn release_all(&self, messages: Vec<(usize, EventsMessage)>) -> Vec<Indexed> {
+    async fn release_all(&self, messages: Vec<(usize, ReleaseMessage)>) -> Vec<Indexed> {
         let released = messages.into_iter().map(|(index, message)| async move {
-            let now = self.clock.now();
-            let result = match &message {
-                EventsMessage::Release(message) => self.release.handle(message, now).await,
-                EventsMessage::Skip(message) => self.release.skip(message, now).await,
-                EventsMessage::FanOut(_) | EventsMessage::Job(_) => Ok(()),
-            };
-            (index, result.map_err(FanOutError::from))
+            let released = self.release.handle(&message, self.clock.now()).await;
+            (index, released.map_err(FanOutError::from))
         });
         join_all(released).await
+    }
+
+    async fn skip_all(&self, messages: Vec<(usize, SkipMessage)>) -> Vec<Indexed> {
+        let skipped = messages.into_iter().map(|(index, message)| async move {
+            let skipped = self.release.skip(&message, self.clock.now()).await;
+            (index, skipped.map_err(FanOutError::from))
+        });
+        join_all(skipped).await
     }
 
     async fn run_jobs(&self, messages: Vec<(usize, JobMessage, u32)>) -> Vec<Indexed> {

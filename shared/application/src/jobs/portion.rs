@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Counts, SkipReason};
-use postrider_domain::{Delivery, Endpoint, EndpointId, Job, TenantId};
+use postrider_domain::{DeadLetterId, Delivery, Endpoint, EndpointId, Job, TenantId};
 
 use crate::messages::ChannelMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueError, QueueName, TableError};
 use crate::redeliver::{Redeliver, message_to};
+use crate::stores::dead_letters::Handling;
 use crate::stores::events::StoredEvent;
 
 /// How many things are loaded, and their messages sent, together: it bounds what is in memory.
 pub(super) const TOGETHER: usize = 100;
+
+/// How many pages a portion looks at, at most, when little of them is sent.
+pub(super) const PAGES: usize = 20;
 
 /// How many reads and marks are made at the same time.
 pub(super) const PARALLEL: usize = 16;
@@ -124,5 +128,17 @@ impl Redeliver {
             .try_collect()
             .await?;
         Ok(found.into_iter().flatten().map(|record| (record.endpoint.id, record.endpoint)).collect())
+    }
+
+    /// Dead letters whose deliveries are made again need nobody's attention any more.
+    pub(super) async fn mark_all(&self, job: &Job, letters: Vec<DeadLetterId>) -> Result<(), TableError> {
+        let handling = Handling {
+            at: self.clock.now(),
+            by: job.created_by.clone(),
+            note: job.note.clone(),
+            job: Some(job.id),
+        };
+        let marked = stream::iter(letters).map(|id| self.mark_redriven(&job.tenant, id, handling.clone()));
+        marked.buffer_unordered(PARALLEL).try_collect().await
     }
 }

@@ -2,23 +2,19 @@
 
 use std::collections::HashMap;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Portion, Redrive, SkipReason};
 use postrider_domain::{
     Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EventId, Job, JobId, TenantId,
 };
 
-use super::portion::{PARALLEL, Sending, Step, TOGETHER};
+use super::portion::{PAGES, Sending, Step, TOGETHER};
 use super::run::{Done, RunJobError};
 use crate::messages::{EventsMessage, FanOutMessage, WireEvent};
 use crate::ports::{QueueName, TableError};
 use crate::redeliver::Redeliver;
 use crate::stores::PageRequest;
-use crate::stores::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState, Handling};
+use crate::stores::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState};
 use crate::stores::events::StoredEvent;
-
-/// How many pages a portion looks at, at most, when little of them is redriven.
-const PAGES: usize = 20;
 
 /// What the dead letters of a page are about.
 struct Loaded {
@@ -82,16 +78,7 @@ impl Redeliver {
             }
         }
         sending.flush().await?;
-        let job = sending.job;
-        let handling = Handling {
-            at: self.clock.now(),
-            by: job.created_by.clone(),
-            note: job.note.clone(),
-            job: Some(job.id),
-        };
-        let marked = stream::iter(redriven).map(|id| self.mark_redriven(&job.tenant, id, handling.clone()));
-        marked.buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        Ok(())
+        Ok(self.mark_all(sending.job, redriven).await?)
     }
 
     async fn load(&self, tenant: &TenantId, letters: &[DeadLetter]) -> Result<Loaded, TableError> {

@@ -2,22 +2,17 @@
 
 use std::collections::HashMap;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Portion, Replay, ReplayScope, SkipReason};
 use postrider_domain::{
     DeadLetterId, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EventId, Job,
 };
 
-use super::portion::{PARALLEL, Sending, Step, TOGETHER};
+use super::portion::{PAGES, Sending, Step, TOGETHER};
 use super::run::{Done, RunJobError};
 use crate::ports::TableError;
 use crate::redeliver::Redeliver;
 use crate::stores::PageRequest;
-use crate::stores::dead_letters::Handling;
 use crate::stores::events::StoredEvent;
-
-/// How many pages a portion looks at, at most, when little of them is replayed.
-const PAGES: usize = 20;
 
 impl Redeliver {
     pub(super) async fn replay_portion(&self, job: &Job, replay: &Replay) -> Result<Done, RunJobError> {
@@ -90,7 +85,7 @@ impl Redeliver {
             }
         }
         sending.flush().await?;
-        self.mark_all(sending.job, redriven).await
+        Ok(self.mark_all(sending.job, redriven).await?)
     }
 
     /// The deliveries that another endpoint has of the same events.
@@ -154,7 +149,7 @@ impl Redeliver {
             }
         }
         sending.flush().await?;
-        self.mark_all(sending.job, redriven).await
+        Ok(self.mark_all(sending.job, redriven).await?)
     }
 
     /// The next endpoints: those that were named, or all of the tenant's.
@@ -178,19 +173,6 @@ impl Redeliver {
         let mut ids: Vec<_> = found.keys().copied().collect();
         ids.sort_unstable();
         Ok(EndpointPage { goes_on: page.next.is_some(), ids, found })
-    }
-
-    /// Dead letters whose deliveries are made again need nobody's attention any more.
-    async fn mark_all(&self, job: &Job, letters: Vec<DeadLetterId>) -> Result<(), RunJobError> {
-        let handling = Handling {
-            at: self.clock.now(),
-            by: job.created_by.clone(),
-            note: job.note.clone(),
-            job: Some(job.id),
-        };
-        let marked = stream::iter(letters).map(|id| self.mark_redriven(&job.tenant, id, handling.clone()));
-        marked.buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        Ok(())
     }
 }
 

@@ -182,12 +182,7 @@ impl Release {
         let last_look = message.progress.last_look;
         self.advance(drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
         let wait = pace.duration(count);
-        let next = match page.next {
-            Some(next) => Some((Progress::of(drain.number, Some(next), last_look), wait)),
-            None if last_look => None,
-            None => Some((Progress::of(drain.number, None, true), wait.saturating_add(LAST_LOOK))),
-        };
-        if let Some((progress, wait)) = next {
+        if let Some((progress, wait)) = what_follows(drain, page.next, last_look, wait) {
             let body = EventsMessage::Release(message.clone().at(progress)).write();
             send_all(&*self.queue, QueueName::Events, vec![outgoing(tenant, body, wait)]).await?;
         }
@@ -245,6 +240,20 @@ impl Release {
         };
         self.drains.change(tenant, id, now, advance).await?;
         Ok(())
+    }
+}
+
+/// Where the next portion begins, and in how much time, after one that takes `wait`; `None` after the last look.
+fn what_follows(
+    drain: &Drain,
+    next: Option<DeliveryId>,
+    last_look: bool,
+    wait: Duration,
+) -> Option<(Progress, Duration)> {
+    match next {
+        Some(next) => Some((Progress::of(drain.number, Some(next), last_look), wait)),
+        None if last_look => None,
+        None => Some((Progress::of(drain.number, None, true), wait.saturating_add(LAST_LOOK))),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Cancelling parked deliveries because a person wants it.
 
+use std::time::Duration;
+
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
-use super::{LAST_LOOK, Release, ReleaseError, outgoing};
-use crate::messages::{EventsMessage, Progress, SkipMessage};
+use super::{Release, ReleaseError, outgoing, what_follows};
+use crate::messages::{EventsMessage, SkipMessage};
 use crate::ports::queue::send_all;
 use crate::ports::{QueueName, TableError};
 use crate::stores::deliveries::Saved;
@@ -40,13 +42,11 @@ impl Release {
         let count = cancelled.try_fold(0, |count, _| std::future::ready(Ok(count + 1))).await?;
         let last_look = message.progress.last_look;
         self.advance(&drain, (&tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
-        let next = match page.next {
-            Some(next) => (Progress::of(drain.number, Some(next), last_look), std::time::Duration::ZERO),
-            None if last_look => return Ok(()),
-            None => (Progress::of(drain.number, None, true), LAST_LOOK),
-        };
-        let body = EventsMessage::Skip(message.clone().at(next.0)).write();
-        Ok(send_all(&*self.queue, QueueName::Events, vec![outgoing(&tenant, body, next.1)]).await?)
+        if let Some((progress, wait)) = what_follows(&drain, page.next, last_look, Duration::ZERO) {
+            let body = EventsMessage::Skip(message.clone().at(progress)).write();
+            send_all(&*self.queue, QueueName::Events, vec![outgoing(&tenant, body, wait)]).await?;
+        }
+        Ok(())
     }
 
     /// Cancels a delivery, if it is still parked.

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use futures::lock::Mutex as Turn;
 use postrider_domain::circuit::{Admission, CircuitRules, Finding, Pass};
-use postrider_domain::{Attempt, Circuit, CircuitState, Endpoint, EndpointId, Outcome, TenantId, Timestamp};
+use postrider_domain::{Circuit, CircuitState, Endpoint, EndpointId, Outcome, TenantId, Timestamp};
 
-use super::Entry;
+use super::{AttemptSummary, Entry};
 use crate::endpoints::Breaker;
 use crate::ports::{Clock, TableError};
 
@@ -98,7 +98,7 @@ impl CircuitGate {
     }
 
     /// Tells what an attempt came to. Answers whether the endpoint that was used is out of date.
-    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) -> bool {
+    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &AttemptSummary) -> bool {
         let place = self.place(endpoint);
         let mut finding = finding(attempt);
         let knows_better = |circuit: &Circuit| pass == Pass::Ordinary && circuit.is_untroubled();
@@ -200,11 +200,11 @@ impl CircuitGate {
 }
 
 /// What an attempt tells of its receiver.
-fn finding(attempt: &Attempt) -> Finding<'_> {
+fn finding(attempt: &AttemptSummary) -> Finding<'_> {
     match attempt.outcome {
         Outcome::Delivered => Finding::Success,
         Outcome::Retry => Finding::Failure(attempt.error.as_deref().unwrap_or("no details")),
-        Outcome::Rejected if attempt.response.is_some() => Finding::Answered,
+        Outcome::Rejected if attempt.is_answered => Finding::Answered,
         Outcome::Rejected | Outcome::Gone => Finding::Nothing,
     }
 }

@@ -9,7 +9,7 @@ mod rate;
 use std::sync::Arc;
 
 use postrider_domain::circuit::{CircuitRules, Pass};
-use postrider_domain::{Attempt, Endpoint, EndpointStatus};
+use postrider_domain::{Attempt, Endpoint, EndpointStatus, Outcome};
 
 use self::circuit::CircuitGate;
 use crate::endpoints::{Breaker, EndpointError};
@@ -21,6 +21,20 @@ pub(super) enum Entry {
     Passed(Pass),
     /// Its delivery is parked, for this reason.
     Parked(String),
+}
+
+/// What a circuit asks of an attempt, which itself goes on record before the circuit is told.
+pub(super) struct AttemptSummary {
+    outcome: Outcome,
+    is_answered: bool,
+    error: Option<String>,
+}
+
+impl AttemptSummary {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        let (outcome, is_answered) = (attempt.outcome, attempt.response.is_some());
+        Self { outcome, is_answered, error: attempt.error.clone() }
+    }
 }
 
 /// The gate of a worker.
@@ -49,7 +63,7 @@ impl Gate {
 
     /// Tells what the attempt came to. What cannot be done about it now is made up for later, so there is no error.
     /// Answers whether the endpoint that was used is out of date.
-    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &Attempt) -> bool {
+    pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &AttemptSummary) -> bool {
         self.circuit.leave(endpoint, pass, attempt).await
     }
 
