@@ -14,6 +14,8 @@ use futures::future::join_all;
 use postrider_domain::event::{Audience, MAX_DATA_BYTES};
 use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
 
+use crate::in_order::AcceptInOrder;
+use crate::matching::MatchError;
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
 use crate::ports::queue::MAX_DELAY;
 use crate::ports::{
@@ -22,7 +24,7 @@ use crate::ports::{
 use crate::publish_limits::PublishLimits;
 use crate::rates::{RateError, Turn};
 use crate::stores::events::{EventSchedule, ScheduleState, Stored, StoredEvent};
-use crate::stores::{Endpoints, Events};
+use crate::stores::{Deliveries, Endpoints, Events};
 
 /// An event as its publisher gives it.
 #[derive(Debug, Clone)]
@@ -83,7 +85,11 @@ pub enum IngestError {
         /// In how many seconds there may be room, at least one.
         retry_after: Duration,
     },
-    /// The tenant's limit cannot be asked; publishing again is safe.
+    /// It cannot be told which ordered endpoints get the event; publishing again is safe under an id of the
+    /// publisher's.
+    #[error(transparent)]
+    Match(#[from] MatchError),
+    /// The tenant's limit, or its endpoints, cannot be asked for; publishing again is safe.
     #[error(transparent)]
     Rate(Arc<RateError>),
     /// The ledger failed; publishing again is safe under an id of the publisher's.
@@ -106,6 +112,7 @@ pub struct Ingest {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    in_order: Arc<AcceptInOrder>,
     limits: Option<Arc<PublishLimits>>,
     patience: Duration,
 }
@@ -121,7 +128,10 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let (limits, patience) = (None, Duration::ZERO);
-        Self { events, endpoints, queue, blobs, clock, entropy, limits, patience }
+        let deliveries = Deliveries::new(events.table());
+        let in_order = AcceptInOrder::new(endpoints.clone(), deliveries, blobs.clone(), clock.clone());
+        let in_order = Arc::new(in_order);
+        Self { events, endpoints, queue, blobs, clock, entropy, in_order, limits, patience }
     }
 
     /// The same way in, with limits for each tenant.
@@ -175,16 +185,24 @@ impl Ingest {
         publications: Vec<Publication>,
         may_be_reserved: bool,
     ) -> Vec<Result<Accepted, IngestError>> {
-        let turns = match self.turns(tenant, publications.len()).await {
-            Ok(turns) => turns,
-            Err(error) => return fail_all(error, publications.len()),
+        let count = publications.len();
+        let asked = futures::join!(self.turns(tenant, count), self.in_order.version(tenant));
+        let (turns, version) = match asked {
+            (Ok(turns), Ok(version)) => (turns, version),
+            (Err(error), _) => return fail_all(error, count),
+            (_, Err(error)) => return fail_all(error.into(), count),
         };
-        let prepared = publications.into_iter().zip(turns).map(|(publication, turn)| async move {
+        let moments = match version {
+            Some(_) => self.in_order.moments(tenant, count),
+            None => vec![self.clock.now(); count],
+        };
+        let asked = publications.into_iter().zip(turns).zip(moments);
+        let prepared = asked.map(|((publication, turn), now)| async move {
             if publication.event_type.is_reserved() && !may_be_reserved {
                 let why = "types that begin with 'postrider.' are Postrider's own; choose another";
                 return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
             }
-            self.prepare(tenant, publication, turn?).await
+            self.prepare(tenant, publication, turn?, now).await
         });
         let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, prepared) in join_all(prepared).await.into_iter().enumerate() {
@@ -194,7 +212,7 @@ impl Ingest {
                 Err(error) => results.push((index, Err(error))),
             }
         }
-        let (generated, named) = futures::join!(self.accept_generated(generated), self.accept_named(named));
+        let (generated, named) = futures::join!(self.accept_generated(generated, version), self.accept_named(named, version));
         results.extend(generated);
         results.extend(named);
         results.sort_by_key(|(index, _)| *index);
@@ -220,18 +238,19 @@ impl Ingest {
         Ok(turns.collect())
     }
 
-    /// Checks an event that may be matched from `later` on, and puts large data where it belongs.
+    /// Checks an event that is accepted at `now` and may be matched from `later` on, and puts large data where it
+    /// belongs.
     async fn prepare(
         &self,
         tenant: &TenantId,
         publication: Publication,
         later: Timestamp,
+        now: Timestamp,
     ) -> Result<Prepared, IngestError> {
         let size = publication.data.len();
         if size > MAX_DATA_BYTES {
             return Err(IngestError::TooLarge { size, limit: MAX_DATA_BYTES });
         }
-        let now = self.clock.now();
         let generated = publication.event_id.is_none();
         let id = publication.event_id.unwrap_or_else(|| EventId::generated(self.entropy.ulid(now)));
         let event = Event {
@@ -285,21 +304,32 @@ impl Ingest {
         if problems.is_empty() { Ok(()) } else { Err(IngestError::Invalid(problems)) }
     }
 
-    async fn accept_generated(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
+    async fn accept_generated(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
         let now = self.clock.now();
-        let puts = join_all(events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire)));
-        let messages = events.iter().map(|(_, event)| event.message(false, now)).collect();
-        let (stored, sent) = futures::join!(puts, self.send(messages));
-        let outcomes = stored.into_iter().zip(sent);
-        let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
-            let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
-            (index, accepted.map(|()| event.accepted(false)))
-        });
-        accepted.collect()
+        let puts = events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire));
+        let Some(version) = version else {
+            let messages = events.iter().map(|(_, event)| event.message(false, now)).collect();
+            let (stored, sent) = futures::join!(join_all(puts), self.send(messages));
+            let outcomes = stored.into_iter().zip(sent);
+            let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
+                let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
+                (index, accepted.map(|()| event.accepted(false)))
+            });
+            return accepted.collect();
+        };
+        let (mut stored, mut results) = (Vec::new(), Vec::new());
+        let puts = join_all(puts).await;
+        for ((index, event), put) in events.into_iter().zip(puts) {
+            match put {
+                Ok(()) => stored.push((index, event, false)),
+                Err(error) => results.push((index, Err(error.into()))),
+            }
+        }
+        results.extend(self.announce(stored, Some(version)).await);
+        results
     }
 
-    async fn accept_named(&self, events: Vec<(usize, Prepared)>) -> Vec<Indexed> {
-        let now = self.clock.now();
+    async fn accept_named(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
         let puts = events.iter().map(|(_, event)| self.events.put_if_absent(&event.stored, &event.wire));
         let puts = join_all(puts).await;
         let (mut results, mut stored) = (Vec::new(), Vec::new());
@@ -318,12 +348,30 @@ impl Ingest {
                 Err(error) => results.push((index, Err(error.into()))),
             }
         }
-        let messages = stored.iter().map(|(_, event, repeated)| event.message(*repeated, now)).collect();
-        let sent = self.send(messages).await;
-        results.extend(stored.into_iter().zip(sent).map(|((index, event, repeated), sent)| {
-            (index, sent.map(|()| event.accepted(repeated)).map_err(IngestError::from))
-        }));
+        results.extend(self.announce(stored, version).await);
         results
+    }
+
+    /// Creates the deliveries of stored events whose endpoints are ordered, and sends the events' messages.
+    async fn announce(&self, stored: Vec<(usize, Prepared, bool)>, version: Option<u64>) -> Vec<Indexed> {
+        let now = self.clock.now();
+        let created = stored.iter().map(|(_, prepared, repeated)| async move {
+            let Some(version) = version else { return Ok(()) };
+            let StoredEvent { event, payload, .. } = &prepared.stored;
+            self.in_order.create(event, payload, version, *repeated).await
+        });
+        let created = join_all(created).await;
+        let messages = stored.iter().zip(&created);
+        let messages = messages.map(|((_, event, repeated), created)| {
+            created.as_ref().ok().and_then(|()| event.message(*repeated, now))
+        });
+        let sent = self.send(messages.collect()).await;
+        let outcomes = created.into_iter().zip(sent);
+        let accepted = stored.into_iter().zip(outcomes).map(|((index, event, repeated), (created, sent))| {
+            let accepted = created.map_err(IngestError::from).and(sent.map_err(IngestError::from));
+            (index, accepted.map(|()| event.accepted(repeated)))
+        });
+        accepted.collect()
     }
 
     /// Sends the messages of events. One that has none is in the ledger, and needs nothing else.

@@ -264,6 +264,13 @@ impl Delivery {
         self.error = Some(why.into());
     }
 
+    /// Sets it aside after an attempt that did not succeed, so that those behind it go on.
+    pub fn give_way(&mut self, now: Timestamp) {
+        let why = "it was parked because it held back the deliveries behind it for too long";
+        let why = self.error.as_ref().map_or_else(|| why.to_owned(), |error| format!("{error}; {why}"));
+        self.park(why, now);
+    }
+
     /// Makes it due now, with a new budget of attempts.
     pub fn restart(&mut self, now: Timestamp) {
         self.spent_before = self.attempt_count;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::{
-    ChannelKind, EndpointId, EventType, FieldProblem, RateLimit, RetryPolicy, Subscription, TenantId,
+    ChannelKind, EndpointId, EventType, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription, TenantId,
     Timestamp,
 };
 
@@ -89,6 +89,8 @@ pub struct Endpoint {
     pub rate_limit: RateLimit,
     /// The time that the receiver has to answer.
     pub timeout: Duration,
+    /// Whether its deliveries go one after the other.
+    pub in_order: Option<InOrder>,
     /// Labels of the owner's choice, as JSON text of an object of strings.
     pub metadata: Vec<(String, String)>,
     /// When it was created.
@@ -142,6 +144,7 @@ impl Endpoint {
         if !(Duration::from_secs(1)..=MAX_TIMEOUT).contains(&self.timeout) {
             problems.push(FieldProblem::new("timeout_seconds", "1 to 30 seconds"));
         }
+        problems.extend(self.in_order.and_then(|in_order| in_order.check().err()).unwrap_or_default());
         if self.metadata.len() > 20 {
             problems.push(FieldProblem::new("metadata", "at most 20 entries"));
         }

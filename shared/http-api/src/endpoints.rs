@@ -67,6 +67,9 @@ async fn update(
 ) -> Result<Response, Problem> {
     let changes = body.read::<EndpointInput>()?.changes()?;
     let goes_elsewhere = changes.config.is_some();
+    if changes.in_order == Some(false) {
+        services.status.end_line(&may.tenant, id).await?;
+    }
     let record = services.manage.update(&may.tenant, id, changes).await?;
     if goes_elsewhere {
         services.status.breaker().forgive(&may.tenant, id).await?;

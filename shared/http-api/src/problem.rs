@@ -240,6 +240,7 @@ impl From<IngestError> for Problem {
             IngestError::Table(error) => error.into(),
             IngestError::Queue(error) => error.into(),
             IngestError::Blobs(error) => error.into(),
+            IngestError::Match(error) => Self::unavailable(&error),
         }
     }
 }

@@ -6,9 +6,10 @@
 //! then does the next message go out, and only then is this one done. A crash in between finds the record and
 //! sends what follows again.
 //!
-//! Before each attempt is the `gate`; what does not pass is parked.
+//! Before each attempt is the `gate`; what does not pass is parked. Deliveries of an ordered endpoint are in a `line`.
 
 mod gate;
+mod line;
 mod open_endpoints;
 
 use std::sync::Arc;
@@ -37,8 +38,9 @@ use crate::ports::{
     TableError,
 };
 use crate::rates::{RateError, Rates};
-use crate::stores::Deliveries;
+use crate::redeliver::MessageErrorOrTable;
 use crate::stores::deliveries::{Created, Saved};
+use crate::stores::{Deliveries, Drains, Events, Lines};
 
 /// How long an attempt that was claimed keeps others away: longer than an attempt can take.
 const CLAIM: Duration = MAX_TIMEOUT.saturating_add(Duration::from_secs(10));
@@ -73,6 +75,9 @@ pub enum DeliverError {
     /// The endpoint's rate limit cannot be asked for a turn.
     #[error(transparent)]
     Rate(#[from] RateError),
+    /// The delivery's event cannot be read, or not be written into a message.
+    #[error(transparent)]
+    Event(#[from] MessageErrorOrTable),
     /// The delivery kept changing.
     #[error("the delivery {0} kept changing while its attempt was recorded")]
     Contended(DeliveryId),
@@ -81,6 +86,9 @@ pub enum DeliverError {
 /// Attempts deliveries.
 pub struct Deliver {
     deliveries: Deliveries,
+    events: Events,
+    drains: Drains,
+    lines: Lines,
     endpoints: OpenEndpoints,
     change_status: ChangeStatus,
     gate: Gate,
@@ -101,6 +109,15 @@ struct Job {
     delivery_id: DeliveryId,
 }
 
+impl Job {
+    fn read(message: DeliverMessage) -> Result<Self, DeliverError> {
+        let (tenant, endpoint) = message.address()?;
+        let (event, payload) = message.event.read(&tenant)?;
+        let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
+        Ok(Self { message, event, payload, delivery_id })
+    }
+}
+
 impl Deliver {
     /// A worker over these stores.
     pub fn new(
@@ -116,7 +133,11 @@ impl Deliver {
         let alone_since = Timestamp::default();
         let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock), Arc::clone(&entropy));
         let crowds = Crowds::default();
+        let table = deliveries.table();
         Self {
+            events: Events::new(Arc::clone(&table)),
+            drains: Drains::new(Arc::clone(&table)),
+            lines: Lines::new(table),
             deliveries,
             endpoints,
             change_status,
@@ -160,25 +181,44 @@ impl Deliver {
         let ChannelMessage::Deliver(message) = ChannelMessage::read(&record.body)? else {
             return Err(DeliverError::Misplaced);
         };
-        let (tenant, endpoint) = message.address()?;
-        let (event, payload) = message.event.read(&tenant)?;
-        let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
-        let job = Job { message: *message, event, payload, delivery_id };
+        let job = Job::read(*message)?;
         let now = self.clock.now();
         if let Some(at) = job.message.not_before().filter(|at| *at > now)
             && self.keeps_slot(&job).await?
         {
             return self.send(&job, job.message.clone(), at.since(now)).await;
         }
-        let Some(place) = self.place(&job, record.receive_count).await? else { return Ok(()) };
-        if !self.has_turn(&job, record.receive_count).await? {
+        let open = self.open(&job).await?;
+        if let Some(open) = open.as_deref()
+            && let Some(in_order) = &open.endpoint.in_order
+        {
+            return self.in_line(&job, open, in_order, record.receive_count).await;
+        }
+        self.alone(&job, open.as_deref(), record.receive_count).await
+    }
+
+    /// Deals with a delivery whose turn does not depend on others.
+    async fn alone(
+        &self,
+        job: &Job,
+        open: Option<&OpenEndpoint>,
+        receive_count: u32,
+    ) -> Result<(), DeliverError> {
+        let Some(place) = self.place(job, receive_count).await? else { return Ok(()) };
+        if !self.has_turn(job, open, receive_count).await? {
             return Ok(());
         }
         place.begin();
-        match self.admit(&job, record.receive_count).await? {
-            Some(delivery) => self.attempt(&job, delivery).await,
-            None => Ok(()),
+        if let Some(delivery) = self.admit(job, receive_count).await? {
+            self.attempt(job, delivery, None).await?;
         }
+        Ok(())
+    }
+
+    /// The endpoint of a message, if there is one.
+    async fn open(&self, job: &Job) -> Result<Option<Arc<OpenEndpoint>>, DeliverError> {
+        let (endpoint, version) = (job.delivery_id.endpoint(), job.message.endpoint_version);
+        Ok(self.endpoints.get(&job.event.tenant, endpoint, version).await?)
     }
 
     /// The delivery, if this message's attempt is still to be made, claimed unless nobody else can know of it.
@@ -250,18 +290,29 @@ impl Deliver {
         Ok(matches!(created, Created::New).then_some(delivery))
     }
 
-    async fn attempt(&self, job: &Job, mut delivery: Delivery) -> Result<(), DeliverError> {
+    /// Makes an attempt, puts it on record and sends what follows. One that holds back others gives way from a
+    /// moment on: it is parked instead of being tried again. Answers the delivery as it is then, or `None` when another
+    /// worker has recorded this attempt.
+    async fn attempt(
+        &self,
+        job: &Job,
+        mut delivery: Delivery,
+        gives_way_at: Option<Timestamp>,
+    ) -> Result<Option<Delivery>, DeliverError> {
         let tenant = &job.event.tenant;
-        let endpoint = self.endpoints.get(tenant, delivery.endpoint(), job.message.endpoint_version).await?;
-        let Some(open) = endpoint else {
+        let Some(open) = self.open(job).await? else {
             delivery.cancel("the endpoint was deleted");
-            return self.set_aside(delivery).await;
+            self.set_aside(&delivery).await?;
+            return Ok(Some(delivery));
         };
         // Also for a delivery that is parked before its first attempt, whose message does not say.
         delivery.max_attempts = open.endpoint.retry.max_attempts;
         let pass = match self.gate.enter(&open.endpoint).await? {
             Entry::Passed(pass) => pass,
-            Entry::Parked(why) => return self.park(job, delivery, &open.endpoint, why).await,
+            Entry::Parked(why) => {
+                let parked = self.park(job, delivery, &open.endpoint, why).await?;
+                return Ok(Some(parked));
+            }
         };
         let data = crate::ports::blobs::load(&*self.blobs, &job.payload).await?;
         let started_at = self.clock.now();
@@ -288,14 +339,14 @@ impl Deliver {
         };
         log_attempt(&delivery, &attempt);
         let result = AttemptSummary::of(&attempt);
-        let recorded = self.record(delivery, attempt, verdict).await?;
+        let recorded = self.record(delivery, attempt, verdict, gives_way_at).await?;
         if self.gate.leave(&open.endpoint, pass, &result).await {
             self.endpoints.forget(tenant, open.endpoint.id);
         }
-        if let Some(delivery) = recorded {
-            self.follow_up(job, &delivery, verdict).await?;
+        if let Some(delivery) = &recorded {
+            self.follow_up(job, delivery, verdict).await?;
         }
-        Ok(())
+        Ok(recorded)
     }
 
     /// Puts an attempt on record. Answers the delivery then, or `None` when another worker has recorded this
@@ -305,6 +356,7 @@ impl Deliver {
         mut delivery: Delivery,
         mut attempt: Attempt,
         verdict: Verdict,
+        gives_way_at: Option<Timestamp>,
     ) -> Result<Option<Delivery>, DeliverError> {
         for _ in 0..SAVE_TRIES {
             let number = attempt.number;
@@ -315,6 +367,9 @@ impl Deliver {
             if let Verdict::Retry { at } = verdict {
                 // What no queue can hold for as long waits in the ledger, where the schedule finds it.
                 delivery.due_at = (at.since(self.clock.now()) > MAX_DELAY).then_some(at);
+                if gives_way_at.is_some_and(|gives_way_at| at > gives_way_at) {
+                    delivery.give_way(self.clock.now());
+                }
             }
             match self.deliveries.save(&delivery).await? {
                 Saved::Yes => return Ok(Some(delivery)),
@@ -329,8 +384,8 @@ impl Deliver {
     }
 
     /// Saves a delivery that is not attempted now. If somebody changed it in between, that holds.
-    async fn set_aside(&self, delivery: Delivery) -> Result<(), DeliverError> {
-        self.deliveries.save(&delivery).await?;
+    async fn set_aside(&self, delivery: &Delivery) -> Result<(), DeliverError> {
+        self.deliveries.save(delivery).await?;
         Ok(())
     }
 
@@ -342,20 +397,23 @@ impl Deliver {
         mut delivery: Delivery,
         endpoint: &Endpoint,
         why: String,
-    ) -> Result<(), DeliverError> {
+    ) -> Result<Delivery, DeliverError> {
         delivery.park(why, self.clock.now());
-        let next_attempt = delivery.attempt_count + 1;
-        self.set_aside(delivery).await?;
-        let Some(version) = self.gate.passes_after_all(endpoint).await? else { return Ok(()) };
-        let mut message = job.message.clone().attempt_at(next_attempt, None).rechecked();
-        message.endpoint_version = version;
-        self.send(job, message, Duration::ZERO).await
+        self.set_aside(&delivery).await?;
+        if let Some(version) = self.gate.passes_after_all(endpoint).await? {
+            let next_attempt = delivery.attempt_count + 1;
+            let mut message = job.message.clone().attempt_at(next_attempt, None).rechecked();
+            message.endpoint_version = version;
+            self.send(job, message, Duration::ZERO).await?;
+        }
+        Ok(delivery)
     }
 
     async fn follow_up(&self, job: &Job, delivery: &Delivery, verdict: Verdict) -> Result<(), DeliverError> {
         match verdict {
             Verdict::Delivered => Ok(()),
-            Verdict::Retry { .. } if delivery.due_at.is_some() => Ok(()),
+            // What is done about it is done by the schedule, or by a person.
+            Verdict::Retry { .. } if delivery.next_attempt_at.is_none() || delivery.due_at.is_some() => Ok(()),
             Verdict::Retry { at } => {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
                 self.send(job, next, at.since(self.clock.now())).await

@@ -6,8 +6,8 @@ use std::time::Duration;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
 use postrider_domain::signature::KeyRing;
 use postrider_domain::{
-    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, RateLimit, RetryPolicy, Subscription,
-    TenantId,
+    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription,
+    TenantId, Timestamp,
 };
 use serde_json::Value;
 
@@ -46,6 +46,10 @@ pub struct Changes {
     pub timeout: Option<Duration>,
     /// Whether events for default endpoints come here.
     pub is_default: Option<bool>,
+    /// Whether its deliveries go one after the other.
+    pub in_order: Option<bool>,
+    /// For how long one that fails holds back the others.
+    pub max_blocked: Option<Duration>,
     /// Labels, in place of the present ones.
     pub metadata: Option<Vec<(String, String)>>,
 }
@@ -95,13 +99,14 @@ impl ManageEndpoints {
             retry: RetryPolicy::default(),
             rate_limit: RateLimit::default(),
             timeout: DEFAULT_TIMEOUT,
+            in_order: None,
             metadata: Vec::new(),
             created_at: now,
             updated_at: now,
             version: 1,
         };
         let config = new.fields.config.clone().unwrap_or(Value::Null);
-        apply(&mut endpoint, new.fields);
+        apply(&mut endpoint, new.fields, now)?;
         let mut secrets = OpenSecrets { config, signing: KeyRing::default() };
         self.provide_keys(&endpoint, &mut secrets)?;
         let keys = secrets.signing.clone();
@@ -134,8 +139,9 @@ impl ManageEndpoints {
                 secrets.config = merge(&secrets.config, change);
             }
             let mut endpoint = before.endpoint.clone();
-            apply(&mut endpoint, changes.clone());
-            endpoint.updated_at = self.clock.now();
+            let now = self.clock.now();
+            apply(&mut endpoint, changes.clone(), now)?;
+            endpoint.updated_at = now;
             endpoint.version += 1;
             secrets.signing.prune(endpoint.updated_at);
             self.provide_keys(&endpoint, &mut secrets)?;
@@ -214,7 +220,7 @@ impl ManageEndpoints {
 }
 
 /// Puts changes into an endpoint, except for the channel's configuration.
-fn apply(endpoint: &mut Endpoint, changes: Changes) {
+fn apply(endpoint: &mut Endpoint, changes: Changes, now: Timestamp) -> Result<(), EndpointError> {
     fn set<T>(field: &mut T, change: Option<T>) {
         if let Some(value) = change {
             *field = value;
@@ -228,4 +234,17 @@ fn apply(endpoint: &mut Endpoint, changes: Changes) {
     set(&mut endpoint.timeout, changes.timeout);
     set(&mut endpoint.is_default, changes.is_default);
     set(&mut endpoint.metadata, changes.metadata);
+    match changes.in_order {
+        Some(true) => endpoint.in_order = endpoint.in_order.or(Some(InOrder::from(now))),
+        Some(false) => endpoint.in_order = None,
+        None => {}
+    }
+    if let Some(max_blocked) = changes.max_blocked {
+        let Some(in_order) = &mut endpoint.in_order else {
+            let why = "only an ordered endpoint has it; set ordered to true, too";
+            return Err(EndpointError::Invalid(vec![FieldProblem::new("max_blocked_seconds", why)]));
+        };
+        in_order.max_blocked = max_blocked;
+    }
+    Ok(())
 }

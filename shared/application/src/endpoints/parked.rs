@@ -13,6 +13,9 @@ use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::drains::{Drain, DrainState};
 
+/// After how much time every worker knows that an endpoint was changed, with some room.
+const KNOWN_BY_ALL: Duration = Duration::from_secs(20);
+
 /// What to do with parked deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ParkedChoice {
@@ -76,6 +79,21 @@ impl ChangeStatus {
             self.keep_parked(tenant, id).await?;
         }
         self.treat_parked(tenant, id, choice, by).await
+    }
+
+    /// Lets go what waits for each other, because the endpoint is not ordered any more. The message goes first, so that
+    /// nothing is left waiting if the change is the last thing that is done, and arrives when every worker knows it.
+    ///
+    /// # Errors
+    /// When a store fails.
+    pub async fn end_line(&self, tenant: &TenantId, id: EndpointId) -> Result<(), EndpointError> {
+        let record = self.endpoints.get(tenant, id).await?;
+        if record.is_none_or(|record| record.endpoint.in_order.is_none()) {
+            return Ok(());
+        }
+        let body = EventsMessage::Release(ReleaseMessage::of_line(tenant, id)).write();
+        let message = OutgoingMessage { body, delay: KNOWN_BY_ALL, group: tenant.to_string() };
+        Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
     /// What is parked now is not released when a circuit closes.

@@ -5,7 +5,6 @@
 //! that came twice, finds the deliveries and sends only what may be missing, marked to be checked.
 
 mod scheduled;
-mod targets;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,11 +13,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
-use postrider_domain::{Delivery, EndpointId, Event, EventId, Pattern, TenantId};
+use postrider_domain::{Delivery, EndpointId, Event, EventId, TenantId};
 
-use self::targets::{Range, Target};
-use crate::cache::TimedCache;
 use crate::jobs::{RunJobError, RunJobs};
+use crate::matching::{MatchError, Matching, Range, Target};
 use crate::messages::{
     ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError, ReleaseMessage,
     SkipMessage,
@@ -29,11 +27,10 @@ use crate::ports::{
 };
 use crate::release::{Release, ReleaseError};
 use crate::stores::deliveries::Created;
-use crate::stores::endpoints::Subscriber;
 use crate::stores::{Deliveries, Endpoints};
 
 /// How many deliveries one message makes before it hands on to the next.
-pub const CHUNK: usize = 250;
+pub use crate::matching::CHUNK;
 
 /// How many deliveries of a batch are created at a time.
 const PARALLEL: usize = 64;
@@ -52,11 +49,7 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// By how much the clocks of those who made an endpoint and who accepted an event may differ. When an event is
 /// published again, an endpoint that was made this soon after it gets it, too, rather than one not that was there.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
-
-/// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
-/// not freshness.
-const CACHED: Duration = Duration::from_secs(600);
+pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
 /// A message could not be dealt with; it comes again.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +72,9 @@ pub enum FanOutError {
     /// Parked deliveries could not be released.
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    /// It cannot be told who gets the event.
+    #[error(transparent)]
+    Match(#[from] MatchError),
     /// A job could not be moved on.
     #[error(transparent)]
     Job(#[from] RunJobError),
@@ -86,14 +82,12 @@ pub enum FanOutError {
 
 /// Matches events with subscriptions.
 pub struct FanOut {
-    endpoints: Endpoints,
+    matching: Matching,
     deliveries: Deliveries,
     queue: Arc<dyn Queue>,
-    blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     release: Release,
     jobs: RunJobs,
-    subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
 }
 
 /// What one message of the queue `events` asks for: the next endpoints of an event.
@@ -119,8 +113,8 @@ impl FanOut {
         release: Release,
         jobs: RunJobs,
     ) -> Self {
-        let subscribers = TimedCache::new(10_000, CACHED);
-        Self { endpoints, deliveries, queue, blobs, clock, release, jobs, subscribers }
+        let matching = Matching::new(endpoints, blobs, clock.clone());
+        Self { matching, deliveries, queue, clock, release, jobs }
     }
 
     /// Deals with a batch of the queue `events`. Answers the ids of the messages that must come again.
@@ -202,7 +196,7 @@ impl FanOut {
     async fn versions(&self, messages: impl Iterator<Item = &FanOutMessage>) -> HashMap<TenantId, u64> {
         let tenants: HashSet<TenantId> = messages.filter_map(|message| message.tenant().ok()).collect();
         let asked = tenants.into_iter().map(|tenant| async move {
-            let version = self.endpoints.version(&tenant).await.ok()?;
+            let version = self.matching.endpoints().version(&tenant).await.ok()?;
             Some((tenant, version))
         });
         join_all(asked).await.into_iter().flatten().collect()
@@ -222,11 +216,11 @@ impl FanOut {
         }
         let version = match versions.get(&tenant) {
             Some(version) => *version,
-            None => self.endpoints.version(&tenant).await?,
+            None => self.matching.endpoints().version(&tenant).await?,
         };
-        let range =
-            Range { after, created_by: message.repeated.then(|| event.accepted_at.after(CLOCKS_DIFFER)) };
-        let mut wanted = self.targets(&event, &payload, version, &range).await?.into_iter();
+        let created_by = message.repeated.then(|| event.accepted_at.after(CLOCKS_DIFFER));
+        let range = Range { after, created_by, only_in_order: false };
+        let mut wanted = self.matching.targets(&event, &payload, version, &range).await?.into_iter();
         let targets = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
         Ok(Some(Part { event, message, targets, goes_on }))
@@ -318,6 +312,10 @@ impl FanOut {
         };
         let (message, delay) = match self.deliveries.create(&delivery).await? {
             Created::New => (message(now), Duration::ZERO),
+            // Accepting created it. Its message only says that there is something in the line.
+            Created::Existing(existing) if target.in_order && existing.status.is_waiting() => {
+                (message(existing.created_at).rechecked(), Duration::ZERO)
+            }
             Created::Existing(existing) if existing.attempt_count == 0 && existing.status.is_waiting() => {
                 let held_back = GRACE.saturating_sub(now.since(existing.created_at));
                 (message(existing.created_at).rechecked(), held_back)

@@ -88,6 +88,9 @@ pub struct ReleaseMessage {
     /// Whether only as many go on as there are probes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_probes: bool,
+    /// Whether its line ended instead: what waited there, not parked, goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_line: bool,
 }
 
 /// How far a drain is.
@@ -109,6 +112,11 @@ impl Progress {
         Self { after: after.map(|id| id.to_string()), drain: Some(drain), last_look }
     }
 
+    /// After a delivery, of what is no drain.
+    pub fn after_delivery(after: DeliveryId) -> Self {
+        Self { after: Some(after.to_string()), ..Self::default() }
+    }
+
     /// The delivery after which to begin.
     ///
     /// # Errors
@@ -122,7 +130,13 @@ impl ReleaseMessage {
     /// Release all deliveries of this endpoint, on a person's request.
     pub fn all(tenant: &TenantId, endpoint: EndpointId) -> Self {
         let (tenant, endpoint) = (tenant.to_string(), endpoint.to_string());
-        Self { v: 1, tenant, endpoint, progress: Progress::default(), by_circuit: false, as_probes: false }
+        let progress = Progress::default();
+        Self { v: 1, tenant, endpoint, progress, by_circuit: false, as_probes: false, of_line: false }
+    }
+
+    /// Let all deliveries go that waited for each other.
+    pub fn of_line(tenant: &TenantId, endpoint: EndpointId) -> Self {
+        Self { of_line: true, ..Self::all(tenant, endpoint) }
     }
 
     /// Release all deliveries that were parked because of the endpoint's circuit, or a few of them as probes.

@@ -132,6 +132,12 @@ impl Expression {
         self.value(placeholder, AttributeValue::N(value.to_string()))
     }
 
+    /// The same with a number that may be negative in a placeholder's place.
+    #[must_use]
+    pub fn signed_value(self, placeholder: &str, value: i64) -> Self {
+        self.value(placeholder, AttributeValue::N(value.to_string()))
+    }
+
     fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
         self

@@ -26,6 +26,9 @@ use crate::stores::{DeadLetters, Deliveries, Endpoints, Events};
 /// How often a change is tried again when others change the same thing.
 const TRIES: usize = 5;
 
+/// In how much time a line is looked at from which a delivery is taken: by then it is.
+const WAKE_LINE: Duration = Duration::from_secs(2);
+
 /// A delivery could not be made again, or not be called off.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeliverError {
@@ -96,9 +99,11 @@ pub(crate) fn message_to(
 
 /// Why there is no message.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MessageErrorOrTable {
+pub enum MessageErrorOrTable {
+    /// The stored event cannot be written into one.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
 }
@@ -189,7 +194,7 @@ impl Redeliver {
         }
         let now = self.clock.now();
         let delivery = Delivery::new(event, to, endpoint.channel, endpoint.retry.max_attempts, now);
-        self.send(&endpoint, message_to(&stored, &endpoint, None, now)?).await?;
+        self.send(&endpoint, message_to(&stored, &endpoint, None, now)?.renewed(None, now)).await?;
         // A worker that was faster has created it already.
         self.deliveries.create(&delivery).await?;
         Ok(delivery)
@@ -213,6 +218,19 @@ impl Redeliver {
         Ok(delivery)
     }
 
+    /// Has somebody look at the line of an ordered endpoint, in which a delivery that is about to be cancelled may hold
+    /// back others.
+    async fn wake_line(&self, cancelled: &Delivery) -> Result<(), RedeliverError> {
+        let record = self.endpoints.get(&cancelled.tenant, cancelled.endpoint()).await?;
+        let Some(endpoint) = record.map(|record| record.endpoint).filter(|e| e.in_order.is_some()) else {
+            return Ok(());
+        };
+        let Some(message) = message_for(&self.events, cancelled, endpoint.version).await? else {
+            return Ok(());
+        };
+        Ok(self.send_in(&endpoint, message.rechecked(), WAKE_LINE).await?)
+    }
+
     async fn send_again(
         &self,
         stored: &StoredEvent,
@@ -220,7 +238,8 @@ impl Redeliver {
         delivery: &mut Delivery,
     ) -> Result<(), RedeliverError> {
         let now = self.clock.now();
-        self.send(endpoint, message_to(stored, endpoint, Some(delivery), now)?).await?;
+        let message = message_to(stored, endpoint, Some(delivery), now)?;
+        self.send(endpoint, message.renewed(None, now)).await?;
         delivery.restart(now);
         delivery.max_attempts = endpoint.retry.max_attempts;
         // A worker that was faster has recorded its attempt already, which is worth more than this mark.
@@ -229,9 +248,18 @@ impl Redeliver {
     }
 
     async fn send(&self, endpoint: &Endpoint, message: DeliverMessage) -> Result<(), QueueError> {
+        self.send_in(endpoint, message, Duration::ZERO).await
+    }
+
+    async fn send_in(
+        &self,
+        endpoint: &Endpoint,
+        message: DeliverMessage,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let queue = QueueName::of(endpoint.channel, message.event.lane());
-        let body = ChannelMessage::Deliver(Box::new(message.renewed(None, self.clock.now()))).write();
-        let message = OutgoingMessage { body, delay: Duration::ZERO, group: endpoint.tenant.to_string() };
+        let body = ChannelMessage::Deliver(Box::new(message)).write();
+        let message = OutgoingMessage { body, delay, group: endpoint.tenant.to_string() };
         send_all(&*self.queue, queue, vec![message]).await
     }
 
@@ -258,6 +286,7 @@ impl Redeliver {
                 Some(note) => format!("cancelled by {by}: {note}"),
             });
             delivery.cancelled_at = Some(self.clock.now());
+            self.wake_line(&delivery).await?;
             if let Saved::Yes = self.deliveries.save(&delivery).await? {
                 return Ok(delivery);
             }

@@ -9,6 +9,7 @@
 //! what the index did not show yet. A drain that meets an endpoint that takes nothing stops: whatever lets the
 //! endpoint take deliveries again begins another one.
 
+mod line;
 mod pace;
 mod skip;
 
@@ -27,7 +28,7 @@ use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::message_for;
 use crate::stores::drains::{Drain, DrainState};
-use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events};
+use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, Lines};
 
 /// How long after the end of a drain there is a last look: an index follows its table with some delay.
 const LAST_LOOK: Duration = Duration::from_secs(30);
@@ -54,6 +55,7 @@ pub struct Release {
     events: Events,
     circuits: Circuits,
     drains: Drains,
+    lines: Lines,
     queue: Arc<dyn Queue>,
 }
 
@@ -61,7 +63,8 @@ impl Release {
     /// A release over these stores, and what is kept beside them.
     pub fn new(endpoints: Endpoints, deliveries: Deliveries, events: Events, queue: Arc<dyn Queue>) -> Self {
         let (circuits, drains) = (Circuits::new(deliveries.table()), Drains::new(deliveries.table()));
-        Self { endpoints, deliveries, events, circuits, drains, queue }
+        let lines = Lines::new(deliveries.table());
+        Self { endpoints, deliveries, events, circuits, drains, lines, queue }
     }
 
     pub(crate) const fn events(&self) -> &Events {
@@ -74,6 +77,9 @@ impl Release {
     /// When a store or a queue fails.
     pub async fn handle(&self, message: &ReleaseMessage, now: Timestamp) -> Result<(), ReleaseError> {
         let (tenant, id) = message.read()?;
+        if message.of_line {
+            return self.end_line(message, &tenant, id).await;
+        }
         let Some((endpoint, as_probes)) = self.taking(&tenant, id, now).await? else {
             return self.stop(&tenant, id, &message.progress, now).await;
         };
@@ -257,8 +263,8 @@ fn what_follows(
     }
 }
 
-/// Whether a drain takes a delivery: not what a person keeps parked.
-fn is_released(delivery: &Delivery, kept_at: Option<Timestamp>) -> bool {
+/// Whether a parked delivery goes on when its endpoint takes deliveries: not what a person keeps.
+pub(crate) fn is_released(delivery: &Delivery, kept_at: Option<Timestamp>) -> bool {
     kept_at.is_none_or(|kept_at| delivery.parked_at.is_some_and(|parked_at| parked_at > kept_at))
 }
 

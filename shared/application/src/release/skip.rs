@@ -42,6 +42,7 @@ impl Release {
         let count = cancelled.try_fold(0, |count, _| std::future::ready(Ok(count + 1))).await?;
         let last_look = message.progress.last_look;
         self.advance(&drain, (&tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
+        self.wake_line(&tenant, id, last).await?;
         if let Some((progress, wait)) = what_follows(&drain, page.next, last_look, Duration::ZERO) {
             let body = EventsMessage::Skip(message.clone().at(progress)).write();
             send_all(&*self.queue, QueueName::Events, vec![outgoing(&tenant, body, wait)]).await?;

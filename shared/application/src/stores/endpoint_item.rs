@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use postrider_domain::retry::Backoff;
 use postrider_domain::signature::PublishedKey;
-use postrider_domain::{Endpoint, Filter, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp};
+use postrider_domain::{Endpoint, Filter, InOrder, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +46,8 @@ pub(super) struct EndpointItem {
     #[serde(default)]
     rate_limit: RateLimitForm,
     timeout_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_order: Option<InOrderForm>,
     metadata: Vec<(String, String)>,
     /// JSON text.
     config: String,
@@ -63,6 +65,12 @@ struct SubscriptionForm {
     pattern: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct InOrderForm {
+    since: u64,
+    max_blocked_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +143,7 @@ impl EndpointItem {
             retry: RetryForm::write(&endpoint.retry),
             rate_limit: RateLimitForm::write(&endpoint.rate_limit),
             timeout_ms: millis(endpoint.timeout),
+            in_order: endpoint.in_order.as_ref().map(InOrderForm::write),
             metadata: endpoint.metadata.clone(),
             config: record.masked_config.to_string(),
             sealed: sealed_text(&record.sealed),
@@ -163,6 +172,7 @@ impl EndpointItem {
             retry: self.retry.read(),
             rate_limit: self.rate_limit.read(),
             timeout: Duration::from_millis(self.timeout_ms),
+            in_order: self.in_order.map(InOrderForm::read),
             metadata: self.metadata,
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
@@ -185,6 +195,19 @@ pub(super) fn sealed_text(sealed: &[u8]) -> String {
 /// The beginning of that form, which tells one seal from another: 18 bytes, with the whole nonce.
 pub(super) fn seal_mark(sealed: &[u8]) -> String {
     sealed_text(sealed.get(..18).unwrap_or(sealed))
+}
+
+impl InOrderForm {
+    fn write(in_order: &InOrder) -> Self {
+        Self { since: in_order.since.as_millis(), max_blocked_ms: millis(in_order.max_blocked) }
+    }
+
+    const fn read(self) -> InOrder {
+        InOrder {
+            since: Timestamp::from_millis(self.since),
+            max_blocked: Duration::from_millis(self.max_blocked_ms),
+        }
+    }
 }
 
 impl PublicKeyForm {

@@ -38,6 +38,8 @@ pub struct Subscriber {
     pub endpoint_version: u64,
     /// How many attempts its policy allows.
     pub max_attempts: u32,
+    /// Whether its deliveries go one after the other.
+    pub in_order: bool,
     /// What the event's data must be like.
     pub filter: Option<Filter>,
 }
@@ -49,6 +51,8 @@ struct SubscriptionItem {
     channel: String,
     endpoint_version: u64,
     max_attempts: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_order: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
 }
@@ -61,6 +65,7 @@ impl SubscriptionItem {
             channel: self.channel.parse().map_err(|error| invalid(TABLE, error))?,
             endpoint_version: self.endpoint_version,
             max_attempts: self.max_attempts,
+            in_order: self.in_order,
             filter: self.filter.as_deref().map(read_filter).transpose()?,
         })
     }
@@ -75,6 +80,7 @@ fn subscription_items(record: &EndpointRecord) -> Vec<SubscriptionItem> {
         channel: endpoint.channel.to_string(),
         endpoint_version: endpoint.version,
         max_attempts: endpoint.retry.max_attempts,
+        in_order: endpoint.in_order.is_some(),
         filter,
     };
     let mut items: Vec<_> = endpoint
@@ -89,6 +95,15 @@ fn subscription_items(record: &EndpointRecord) -> Vec<SubscriptionItem> {
         items.push(item(DEFAULTS, 0, None));
     }
     items
+}
+
+/// What tells one state of a tenant's endpoints from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edition {
+    /// How often they were changed.
+    pub version: u64,
+    /// How many of them are ordered.
+    pub in_order: u64,
 }
 
 /// The endpoints.
@@ -190,7 +205,9 @@ impl Endpoints {
         for item in &items {
             writes.push(Write::Put(Put { table: TABLE, item: encode(TABLE, item)?, condition: None }));
         }
-        writes.push(count_change(&after.endpoint.tenant));
+        let ordered = |record: &EndpointRecord| i64::from(record.endpoint.in_order.is_some());
+        let more_ordered = ordered(after) - before.map_or(0, ordered);
+        writes.push(count_change(&after.endpoint.tenant, more_ordered));
         self.0.transact(writes).await
     }
 
@@ -218,7 +235,7 @@ impl Endpoints {
         let mut writes =
             vec![Write::Delete(Delete { table: TABLE, key, condition: Some(unchanged(record)) })];
         writes.extend(subscription_items(record).into_iter().map(delete_subscription));
-        writes.push(count_change(&endpoint.tenant));
+        writes.push(count_change(&endpoint.tenant, -i64::from(endpoint.in_order.is_some())));
         self.0.transact(writes).await
     }
 
@@ -228,12 +245,21 @@ impl Endpoints {
     /// # Errors
     /// When the table cannot be read.
     pub async fn version(&self, tenant: &TenantId) -> Result<u64, TableError> {
-        let item = self.0.get(TABLE, version_key(tenant), true).await?;
-        match item.as_ref().and_then(|item| item.get("version")) {
+        Ok(self.edition(tenant).await?.version)
+    }
+
+    /// The same, and how many of the endpoints are ordered.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn edition(&self, tenant: &TenantId) -> Result<Edition, TableError> {
+        let item = self.0.get(TABLE, version_key(tenant), true).await?.unwrap_or_default();
+        let number = |name: &str| match item.get(name) {
             None => Ok(0),
             Some(AttributeValue::N(number)) => number.parse().map_err(|error| invalid(TABLE, error)),
             Some(_) => Err(invalid(TABLE, "the tenant's version is not a number")),
-        }
+        };
+        Ok(Edition { version: number("version")?, in_order: number("in_order")? })
     }
 
     /// Everyone who subscribed to a pattern, or is a default endpoint when `pattern` is `None`.
@@ -277,7 +303,12 @@ fn version_key(tenant: &TenantId) -> Key {
     Key::new(partition(tenant), "VERSION")
 }
 
-fn count_change(tenant: &TenantId) -> Write {
-    let update = Expression::new("ADD version :one").number_value(":one", 1);
+fn count_change(tenant: &TenantId, more_in_order: i64) -> Write {
+    let update = if more_in_order == 0 {
+        Expression::new("ADD version :one")
+    } else {
+        Expression::new("ADD version :one, in_order :more").signed_value(":more", more_in_order)
+    };
+    let update = update.number_value(":one", 1);
     Write::Update(Update { table: TABLE, key: version_key(tenant), update, condition: None })
 }

@@ -196,6 +196,11 @@ impl Events {
         Self(table)
     }
 
+    /// The table, for what is kept beside the events.
+    pub(crate) fn table(&self) -> Arc<dyn Table> {
+        Arc::clone(&self.0)
+    }
+
     /// Stores an event under an id that cannot be taken. `wire` is the same event as it is written.
     ///
     /// # Errors

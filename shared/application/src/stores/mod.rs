@@ -15,6 +15,7 @@
 //! | ledger | `T#<tenant>#D#<endpoint>` | `<event part of the delivery id>` | delivery with its attempts; open ones by tenant in the index `open_deliveries`, those with a long wait by time in the index `due` |
 //! | ledger | `T#<tenant>#C#<endpoint>` | `CIRCUIT` | circuit of an endpoint that was in trouble; by the time at which somebody has to look at it in the index `due` |
 //! | ledger | `T#<tenant>#C#<endpoint>` | `DRAIN` | how far the endpoint's parked deliveries have been let go on |
+//! | ledger | `T#<tenant>#C#<endpoint>` | `LINE` | how far an ordered endpoint's deliveries have come, and who is at them |
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
 //! | ledger | `T#<tenant>#R#<endpoint>` | `RATE` | bucket of an endpoint's rate limit; without the endpoint, of the tenant's publishing |
 //! | ledger | `T#<tenant>#J` | `job_...` | job: a redrive or a replay with its progress |
@@ -26,6 +27,7 @@ pub mod circuits;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod delivery_item;
+pub mod delivery_line;
 pub mod delivery_lists;
 pub mod delivery_range;
 pub mod drains;
@@ -37,6 +39,7 @@ pub mod events;
 mod item;
 mod job_item;
 pub mod jobs;
+pub mod lines;
 mod merge;
 pub mod page;
 pub mod reseals;
@@ -52,6 +55,7 @@ pub use drains::Drains;
 pub use endpoints::Endpoints;
 pub use events::Events;
 pub use jobs::Jobs;
+pub use lines::Lines;
 pub use page::{PageRequest, Paged};
 pub use reseals::ResealJobs;
 pub use tenants::Tenants;

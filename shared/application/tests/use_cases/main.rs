@@ -13,6 +13,7 @@ mod crashes;
 mod fairness;
 mod fan_out;
 mod fleet;
+mod in_order;
 mod inbox;
 mod ingest;
 mod job_crashes;

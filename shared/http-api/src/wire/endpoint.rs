@@ -6,6 +6,7 @@ use std::str::FromStr;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::stores::endpoint_item::EndpointRecord;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
+use postrider_domain::in_order::DEFAULT_MAX_BLOCKED;
 use postrider_domain::signature::{KeyRing, PublicKey};
 use postrider_domain::{ChannelKind, EndpointId, FieldProblem, Filter, Pattern, Subscription, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
@@ -41,6 +42,10 @@ pub(crate) struct EndpointInput {
     timeout_seconds: Given<Number>,
     #[serde(rename = "default", deserialize_with = "given")]
     is_default: Given<bool>,
+    #[serde(deserialize_with = "given")]
+    ordered: Given<bool>,
+    #[serde(deserialize_with = "given")]
+    max_blocked_seconds: Given<Number>,
     #[serde(deserialize_with = "given")]
     metadata: Given<BTreeMap<String, String>>,
 }
@@ -93,6 +98,11 @@ impl EndpointInput {
                 Some(number) => findings.seconds("timeout_seconds", number),
             }),
             is_default: self.is_default.map(Option::unwrap_or_default),
+            in_order: self.ordered.map(Option::unwrap_or_default),
+            max_blocked: self.max_blocked_seconds.and_then(|number| match number {
+                None => Some(DEFAULT_MAX_BLOCKED),
+                Some(number) => findings.seconds("max_blocked_seconds", number),
+            }),
             metadata: self.metadata.map(|metadata| metadata.unwrap_or_default().into_iter().collect()),
         }
     }
@@ -130,6 +140,9 @@ pub(crate) struct EndpointBody<'a> {
     rate_limit: RateLimitBody,
     timeout_seconds: Number,
     default: bool,
+    ordered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_blocked_seconds: Option<Number>,
     metadata: Entries<'a>,
     status: &'static str,
     status_reason: Option<&'a str>,
@@ -167,6 +180,8 @@ impl<'a> EndpointBody<'a> {
             rate_limit: RateLimitBody::new(&endpoint.rate_limit),
             timeout_seconds: Number::from(endpoint.timeout),
             default: endpoint.is_default,
+            ordered: endpoint.in_order.is_some(),
+            max_blocked_seconds: endpoint.in_order.map(|in_order| Number::from(in_order.max_blocked)),
             metadata: Entries(&endpoint.metadata),
             status: endpoint.status.as_str(),
             status_reason: endpoint.status_reason.as_deref(),

@@ -85,6 +85,13 @@ impl CircuitGate {
         }
     }
 
+    /// Why the circuit lets nothing through now.
+    pub(super) async fn refuses(&self, endpoint: &Endpoint) -> Result<Option<String>, TableError> {
+        let circuit = self.known(&self.place(endpoint), endpoint).await?;
+        let refuses = matches!(circuit.admission(self.clock.now()), Admission::Refused(_));
+        Ok(refuses.then(|| reason(&circuit)))
+    }
+
     /// Asks for the place of a probe.
     async fn probe(&self, place: &Place, endpoint: &Endpoint) -> Result<Entry, TableError> {
         let _turn = place.turn.lock().await;

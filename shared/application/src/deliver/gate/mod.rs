@@ -55,10 +55,18 @@ impl Gate {
 
     /// Asks for an attempt.
     pub(super) async fn enter(&self, endpoint: &Endpoint) -> Result<Entry, TableError> {
-        if endpoint.status != EndpointStatus::Active {
-            return Ok(Entry::Parked(format!("the endpoint is {}", endpoint.status)));
+        match is_off(endpoint) {
+            Some(why) => Ok(Entry::Parked(why)),
+            None => self.circuit.enter(endpoint).await,
         }
-        self.circuit.enter(endpoint).await
+    }
+
+    /// Why an attempt could not be made, as far as it is known without asking for it.
+    pub(super) async fn refuses(&self, endpoint: &Endpoint) -> Result<Option<String>, TableError> {
+        match is_off(endpoint) {
+            Some(why) => Ok(Some(why)),
+            None => self.circuit.refuses(endpoint).await,
+        }
     }
 
     /// Tells what the attempt came to. What cannot be done about it now is made up for later, so there is no error.
@@ -76,4 +84,9 @@ impl Gate {
         let passes = now.status == EndpointStatus::Active && self.circuit.would_admit(endpoint).await?;
         Ok(passes.then_some(now.version))
     }
+}
+
+/// Why nothing is attempted, whatever its circuit says.
+fn is_off(endpoint: &Endpoint) -> Option<String> {
+    (endpoint.status != EndpointStatus::Active).then(|| format!("the endpoint is {}", endpoint.status))
 }

@@ -20,10 +20,11 @@ impl Deliver {
     pub(in crate::deliver) async fn has_turn(
         &self,
         job: &Job,
+        open: Option<&OpenEndpoint>,
         receive_count: u32,
     ) -> Result<bool, DeliverError> {
         // What becomes of deliveries for an endpoint that takes none needs no token.
-        let Some(open) = self.active(job).await? else { return Ok(true) };
+        let Some(open) = open.filter(|open| is_active(open)) else { return Ok(true) };
         let limit = &open.endpoint.rate_limit;
         let manner = if job.message.slot_interval().is_some() { Manner::HasWaited } else { Manner::Waits };
         let key = BucketKey::Endpoint(job.event.tenant.clone(), job.delivery_id.endpoint());
@@ -60,13 +61,11 @@ impl Deliver {
     /// changed since then: who has one asks again, at the latest when the queue could hold the message no longer.
     pub(in crate::deliver) async fn keeps_slot(&self, job: &Job) -> Result<bool, DeliverError> {
         let Some(interval) = job.message.slot_interval() else { return Ok(true) };
-        let open = self.active(job).await?;
+        let open = self.open(job).await?.filter(|open| is_active(open));
         Ok(open.is_some_and(|open| open.endpoint.rate_limit.interval() == interval))
     }
+}
 
-    async fn active(&self, job: &Job) -> Result<Option<std::sync::Arc<OpenEndpoint>>, DeliverError> {
-        let version = job.message.endpoint_version;
-        let open = self.endpoints.get(&job.event.tenant, job.delivery_id.endpoint(), version).await?;
-        Ok(open.filter(|open| open.endpoint.status == EndpointStatus::Active))
-    }
+fn is_active(open: &OpenEndpoint) -> bool {
+    open.endpoint.status == EndpointStatus::Active
 }

@@ -86,9 +86,12 @@ pub(super) fn key(tenant: &TenantId, id: DeliveryId) -> Key {
 pub(super) fn id_of(pk: &str, sk: &str) -> Result<DeliveryId, TableError> {
     let endpoint = pk.rsplit('#').next().unwrap_or_default();
     let endpoint = endpoint.parse().map_err(|error| invalid(TABLE, error))?;
-    let event =
-        Ulid::from_string(sk).map_err(|_| invalid(TABLE, "the range key is not part of a delivery id"))?;
-    Ok(DeliveryId::from_parts(event, endpoint))
+    Ok(DeliveryId::from_parts(place_of(sk)?, endpoint))
+}
+
+/// A delivery's place among its endpoint's, from its range key.
+pub(super) fn place_of(sk: &str) -> Result<Ulid, TableError> {
+    Ulid::from_string(sk).map_err(|_| invalid(TABLE, "the range key is not part of a delivery id"))
 }
 
 /// Whether the index of open deliveries holds those with a status: none that a happy path passes.

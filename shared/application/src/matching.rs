@@ -2,48 +2,89 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_domain::event::Audience;
 use postrider_domain::{ChannelKind, EndpointId, Event, Pattern, TenantId, Timestamp};
 
-use super::{CHUNK, FanOut, FanOutError};
+use crate::cache::TimedCache;
 use crate::messages::Payload;
-use crate::ports::TableError;
+use crate::ports::{BlobError, Blobs, Clock, TableError};
+use crate::stores::Endpoints;
 use crate::stores::endpoints::Subscriber;
 
-/// An endpoint that gets an event.
-pub(super) struct Target {
-    pub(super) channel: ChannelKind,
-    pub(super) endpoint_version: u64,
-    pub(super) max_attempts: u32,
+/// How many endpoints are asked for at a time.
+pub const CHUNK: usize = 250;
+
+/// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
+/// not freshness.
+const CACHED: Duration = Duration::from_secs(600);
+
+/// It cannot be told who gets an event.
+#[derive(Debug, thiserror::Error)]
+pub enum MatchError {
+    /// The table failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The store of large payloads failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
 }
 
-/// Which of an event's endpoints a message is about.
-pub(super) struct Range {
+/// An endpoint that gets an event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) channel: ChannelKind,
+    pub(crate) endpoint_version: u64,
+    pub(crate) max_attempts: u32,
+    pub(crate) in_order: bool,
+}
+
+/// Which of an event's endpoints are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Range {
     /// Those after this one.
-    pub(super) after: Option<EndpointId>,
+    pub(crate) after: Option<EndpointId>,
     /// Those that there were at this moment.
-    pub(super) created_by: Option<Timestamp>,
+    pub(crate) created_by: Option<Timestamp>,
+    /// Only those whose deliveries go one after the other.
+    pub(crate) only_in_order: bool,
 }
 
 impl Range {
-    fn contains(&self, id: EndpointId) -> bool {
-        self.after.is_none_or(|after| id > after)
+    fn contains(&self, id: EndpointId, in_order: bool) -> bool {
+        (in_order || !self.only_in_order) && self.after.is_none_or(|after| id > after)
             && self.created_by.is_none_or(|moment| id.ulid().timestamp_ms() <= moment.as_millis())
     }
 }
 
-impl FanOut {
+/// Matches events with subscriptions.
+pub(crate) struct Matching {
+    endpoints: Endpoints,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn Clock>,
+    subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
+}
+
+impl Matching {
+    pub(crate) fn new(endpoints: Endpoints, blobs: Arc<dyn Blobs>, clock: Arc<dyn Clock>) -> Self {
+        Self { endpoints, blobs, clock, subscribers: TimedCache::new(10_000, CACHED) }
+    }
+
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
     /// The endpoints in a range that get an event, by id: all of them, or at least the first [`CHUNK`] and one.
-    pub(super) async fn targets(
+    pub(crate) async fn targets(
         &self,
         event: &Event,
         payload: &Payload,
         version: u64,
         range: &Range,
-    ) -> Result<BTreeMap<EndpointId, Target>, FanOutError> {
+    ) -> Result<BTreeMap<EndpointId, Target>, MatchError> {
         let patterns: Vec<Option<Pattern>> = match &event.audience {
-            Audience::Endpoints(ids) => return self.named(&event.tenant, ids, range).await,
+            Audience::Endpoints(ids) => return Ok(self.named(&event.tenant, ids, range).await?),
             Audience::Defaults => vec![None],
             Audience::Subscribers => Pattern::all_matching(&event.event_type).into_iter().map(Some).collect(),
         };
@@ -60,7 +101,9 @@ impl FanOut {
                 if found > CHUNK {
                     break;
                 }
-                if !range.contains(subscriber.endpoint) || event.is_about(subscriber.endpoint) {
+                if !range.contains(subscriber.endpoint, subscriber.in_order)
+                    || event.is_about(subscriber.endpoint)
+                {
                     continue;
                 }
                 if let Some(filter) = &subscriber.filter {
@@ -76,6 +119,7 @@ impl FanOut {
                     channel: subscriber.channel,
                     endpoint_version: subscriber.endpoint_version,
                     max_attempts: subscriber.max_attempts,
+                    in_order: subscriber.in_order,
                 };
                 found += usize::from(targets.insert(subscriber.endpoint, target).is_none());
             }
@@ -88,18 +132,23 @@ impl FanOut {
         tenant: &TenantId,
         ids: &[EndpointId],
         range: &Range,
-    ) -> Result<BTreeMap<EndpointId, Target>, FanOutError> {
+    ) -> Result<BTreeMap<EndpointId, Target>, TableError> {
         let mut targets = BTreeMap::new();
-        for id in ids.iter().filter(|id| range.contains(**id)) {
+        for id in ids.iter().filter(|id| range.contains(**id, true)) {
             // An endpoint that was deleted since then gets nothing.
             let Some(record) = self.endpoints.get(tenant, *id).await? else { continue };
             let endpoint = record.endpoint;
+            let in_order = endpoint.in_order.is_some();
+            if !range.contains(*id, in_order) {
+                continue;
+            }
             targets.insert(
                 *id,
                 Target {
                     channel: endpoint.channel,
                     endpoint_version: endpoint.version,
                     max_attempts: endpoint.retry.max_attempts,
+                    in_order,
                 },
             );
         }

@@ -1,0 +1,259 @@
+//! Going through a line that was taken.
+
+use std::time::Duration;
+
+use postrider_domain::id::Ulid;
+use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
+
+use super::{Ahead, Ordered, RUN, is_ready};
+use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES};
+use crate::redeliver::message_for;
+use crate::stores::deliveries::Saved;
+use crate::stores::lines::{Blocked, Line, LineWorker, Written};
+
+/// Why a worker goes no further.
+enum Stopped {
+    /// Nothing waits, or what waits has a message of its own.
+    Done,
+    /// The endpoint takes nothing now.
+    Refused,
+    /// The time is up before this delivery.
+    OutOfTime(Box<Job>),
+}
+
+/// What became of the first delivery of a line.
+enum Step {
+    /// It is over: the next one's turn.
+    Next,
+    /// It holds back the others.
+    Blocked,
+    /// The endpoint takes nothing now, for this reason.
+    Refused(String),
+    /// It was changed meanwhile: it has to be looked at again.
+    Again,
+}
+
+impl Deliver {
+    /// Deals with what waits in a line that was taken, and leaves it.
+    pub(super) async fn go_through(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        mut line: Line,
+    ) -> Result<(), DeliverError> {
+        let begun = self.clock.now();
+        let mut first = line.done_to;
+        loop {
+            let stopped = self.deal_with_line(job, ordered, &mut line, begun).await;
+            let is_left = self.leave(ordered, &mut line, stopped.is_err()).await;
+            let (stopped, is_left) = (stopped?, is_left?);
+            if let Stopped::OutOfTime(next) = stopped {
+                let message = next.message.clone().rechecked();
+                return self.send(&next, message, Duration::ZERO).await;
+            }
+            let refused = matches!(stopped, Stopped::Refused);
+            if !is_left || (refused && self.gate.passes_after_all(ordered.endpoint()).await?.is_none()) {
+                return Ok(());
+            }
+            // Who came meanwhile went away.
+            let Some(head) = self.look_again(ordered, first, &line).await? else { return Ok(()) };
+            if !is_ready(&head, self.clock.now()) {
+                return Ok(());
+            }
+            match self.take_again(job, ordered, line).await? {
+                Some(taken) => line = taken,
+                None => return Ok(()),
+            }
+            first = line.done_to;
+        }
+    }
+
+    /// What waits in a line that was left. Those that came between the ones that were dealt with go on outside of it.
+    async fn look_again(
+        &self,
+        ordered: Ordered<'_>,
+        first: Ulid,
+        line: &Line,
+    ) -> Result<Option<Delivery>, DeliverError> {
+        let mut ahead = Ahead::new(ordered, first.min(line.done_to));
+        while let Some(delivery) = ahead.next(self).await? {
+            if delivery.id.event_part() > line.done_to {
+                return Ok(Some(delivery));
+            }
+            let is_late = delivery.status.is_waiting() && delivery.claimed_at.is_none();
+            let message = message_for(&self.events, &delivery, ordered.endpoint().version).await?;
+            if let Some(message) = message.filter(|_| is_late) {
+                let job = Job::read(message.rechecked())?;
+                self.send(&job, job.message.clone(), Duration::ZERO).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take_again(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        mut line: Line,
+    ) -> Result<Option<Line>, DeliverError> {
+        for _ in 0..SAVE_TRIES {
+            match self.take(job, ordered, &line).await? {
+                Written::Yes(taken) => return Ok(Some(taken)),
+                Written::Changed(now) if now.worker.is_some_and(|worker| self.is_at_it(&worker)) => {
+                    return Ok(None);
+                }
+                Written::Changed(now) => line = now,
+            }
+        }
+        Err(DeliverError::Contended(job.delivery_id))
+    }
+
+    /// Leaves the line where it has come to, or further back, where something came in before. Who breaks off leaves it
+    /// as if they had died, so that the next one sees to what may be missing. Answers whether it was held until then.
+    async fn leave(
+        &self,
+        ordered: Ordered<'_>,
+        line: &mut Line,
+        breaks_off: bool,
+    ) -> Result<bool, DeliverError> {
+        let own = line.worker;
+        let worker = own.filter(|_| breaks_off).map(|own| LineWorker { until: own.since, ..own });
+        for _ in 0..SAVE_TRIES {
+            match self.write_line(ordered, &Line { worker, ..*line }).await? {
+                Written::Yes(left) => {
+                    *line = left;
+                    return Ok(true);
+                }
+                Written::Changed(now) if now.worker == own => {
+                    line.done_to = line.done_to.min(now.done_to);
+                    line.version = now.version;
+                }
+                // It took so long that somebody else has taken over.
+                Written::Changed(_) => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn deal_with_line(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        line: &mut Line,
+        begun: Timestamp,
+    ) -> Result<Stopped, DeliverError> {
+        let mut ahead = Ahead::new(ordered, line.done_to);
+        while let Some(delivery) = ahead.next(self).await? {
+            let place = delivery.id.event_part();
+            let step = match self.job_for(job, ordered, &delivery).await? {
+                Some(job) if self.clock.now().since(begun) >= RUN => {
+                    return Ok(Stopped::OutOfTime(Box::new(job)));
+                }
+                Some(job) => self.step(&job, ordered, line, delivery).await?,
+                None => self.expire(delivery).await?,
+            };
+            match step {
+                Step::Next => (line.done_to, line.blocked) = (place, None),
+                Step::Again => ahead = Ahead::new(ordered, line.done_to),
+                Step::Blocked => return Ok(Stopped::Done),
+                Step::Refused(why) => {
+                    line.blocked = None;
+                    self.park_behind(&mut ahead, &why, begun).await?;
+                    return Ok(Stopped::Refused);
+                }
+            }
+        }
+        Ok(Stopped::Done)
+    }
+
+    /// Deals with the first delivery of a line.
+    async fn step(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        line: &mut Line,
+        mut delivery: Delivery,
+    ) -> Result<Step, DeliverError> {
+        let now = self.clock.now();
+        let wait = match delivery.claimed_at.filter(|at| *at >= self.alone_since) {
+            // Somebody was asked for it when it was not in the line.
+            Some(at) if at.after(CLAIM) > now => Some(at.after(CLAIM)),
+            _ if !is_ready(&delivery, now) => delivery.next_attempt_at,
+            _ => None,
+        };
+        if let Some(at) = wait {
+            if delivery.due_at.is_none() {
+                let message = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
+                self.send(job, message.rechecked(), at.since(now)).await?;
+            }
+            return Ok(Step::Blocked);
+        }
+        if !self.has_turn(job, Some(ordered.open), 2).await? {
+            return Ok(Step::Blocked);
+        }
+        let attempts_before = delivery.attempt_count;
+        let blocked_since =
+            line.blocked.filter(|blocked| blocked.by == delivery.id).map_or(now, |blocked| blocked.since);
+        let blocked = Blocked { by: delivery.id, since: blocked_since };
+        if job.message.renew {
+            delivery.restart(now);
+            delivery.renewed_by = job.message.job()?;
+        }
+        let gives_way_at = blocked_since.after(ordered.in_order.max_blocked);
+        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else { return Ok(Step::Again) };
+        Ok(match after.status {
+            DeliveryStatus::Delivered | DeliveryStatus::Failed | DeliveryStatus::Cancelled => Step::Next,
+            DeliveryStatus::Parked if after.attempt_count > attempts_before => Step::Next,
+            DeliveryStatus::Parked => Step::Refused(after.error.unwrap_or_default()),
+            DeliveryStatus::Pending | DeliveryStatus::Retrying => {
+                line.blocked = Some(blocked);
+                Step::Blocked
+            }
+        })
+    }
+
+    /// What is known of a delivery's event: from the message if it is the message's, otherwise from the ledger. `None`
+    /// when the event is not kept any more.
+    async fn job_for(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        delivery: &Delivery,
+    ) -> Result<Option<Job>, DeliverError> {
+        if delivery.id == job.delivery_id {
+            let is_current = job.message.renew || job.message.attempt == delivery.attempt_count + 1;
+            let message = job.message.clone();
+            let message = if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
+            let (event, payload, delivery_id) = (job.event.clone(), job.payload.clone(), job.delivery_id);
+            return Ok(Some(Job { message, event, payload, delivery_id }));
+        }
+        let message = message_for(&self.events, delivery, ordered.endpoint().version).await?;
+        message.map(|message| Job::read(message.rechecked())).transpose()
+    }
+
+    /// Ends a delivery of which there is nothing to send.
+    async fn expire(&self, mut delivery: Delivery) -> Result<Step, DeliverError> {
+        delivery.cancel("its event is not kept any more");
+        match self.deliveries.save(&delivery).await? {
+            Saved::Yes => Ok(Step::Next),
+            Saved::Changed(_) => Ok(Step::Again),
+        }
+    }
+
+    /// Parks what waits behind a delivery that the endpoint did not take, so that it can be seen and decided upon.
+    pub(super) async fn park_behind(
+        &self,
+        ahead: &mut Ahead<'_>,
+        why: &str,
+        begun: Timestamp,
+    ) -> Result<(), DeliverError> {
+        while self.clock.now().since(begun) < RUN {
+            let Some(mut delivery) = ahead.next(self).await? else { break };
+            if delivery.status.is_waiting() {
+                delivery.park(why, self.clock.now());
+                self.deliveries.save(&delivery).await?;
+            }
+        }
+        Ok(())
+    }
+}

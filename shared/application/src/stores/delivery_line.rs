@@ -1,0 +1,49 @@
+//! The deliveries of one endpoint that wait, in the order in which their events were accepted.
+
+use postrider_domain::id::Ulid;
+use postrider_domain::{Delivery, DeliveryStatus, EndpointId, TenantId};
+
+use super::deliveries::{Deliveries, read_item};
+use super::delivery_item::{TABLE, partition, place_of};
+use super::item::text;
+use crate::ports::table::{Expression, Query, TableError};
+
+/// How many deliveries are looked at at a time.
+const PORTION: u32 = 25;
+
+/// Deliveries that wait or are parked.
+#[derive(Debug, Default)]
+pub struct WaitingPage {
+    /// The oldest event's first.
+    pub deliveries: Vec<Delivery>,
+    /// After which place to go on; `None` when there are no more.
+    pub next: Option<Ulid>,
+}
+
+impl Deliveries {
+    /// A portion of an endpoint's deliveries after a place that wait or are parked. It sees every write that was
+    /// acknowledged before.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn waiting_after(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        after: Ulid,
+    ) -> Result<WaitingPage, TableError> {
+        let pk = partition(tenant, endpoint);
+        let keys = Expression::new("pk = :pk AND sk > :after")
+            .text_value(":pk", pk.clone())
+            .text_value(":after", after.to_string());
+        let query = Query { keys, limit: Some(PORTION), consistent: true, ..Query::partition(TABLE, pk) };
+        let page = self.0.query(query).await?;
+        let next = page.next.map(|key| place_of(text(&key, "sk"))).transpose()?;
+        let deliveries = page.items.into_iter().map(|item| read_item(tenant, item));
+        let deliveries: Result<Vec<_>, TableError> = deliveries.collect();
+        let waits = |delivery: &Delivery| {
+            delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
+        };
+        Ok(WaitingPage { deliveries: deliveries?.into_iter().filter(waits).collect(), next })
+    }
+}
