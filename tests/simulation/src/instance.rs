@@ -6,7 +6,7 @@ use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
-use postrider_application::jobs::RunJobs;
+use postrider_application::jobs::{ManageJobs, RunJobs};
 use postrider_application::ports::{
     Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Instance {
     pub(crate) manage: ManageEndpoints,
     pub(crate) status: ChangeStatus,
     pub(crate) redeliver: Redeliver,
+    pub(crate) jobs: ManageJobs,
     pub(crate) schedule: Schedule,
     fan_out: FanOut,
     deliver: Deliver,
@@ -92,8 +93,9 @@ impl Instance {
                 queue,
                 blobs,
                 clock.clone(),
-                entropy,
+                entropy.clone(),
             ),
+            jobs: ManageJobs::new(jobs.clone(), redeliver.clone(), entropy.clone()),
             record: RecordDeadLetter::new(deliveries, dead_letters, jobs, tenants, unreadable, clock),
             redeliver,
             status,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postrider_domain::RetryPolicy;
+use postrider_domain::{RateLimit, RetryPolicy};
 use postrider_domain::retry::Backoff;
 
 use crate::random::Random;
@@ -18,6 +18,9 @@ pub(crate) struct PlannedEndpoint {
     pub(crate) retry: RetryPolicy,
     /// In seconds.
     pub(crate) timeout: u64,
+    /// Whether its deliveries go one after the other.
+    pub(crate) in_order: bool,
+    pub(crate) rate_limit: Option<RateLimit>,
 }
 
 /// An event of the world.
@@ -42,6 +45,10 @@ pub(crate) enum Deed {
     Retry(usize, usize),
     /// Redrives what is in the list of dead letters.
     Redrive,
+    /// Replays everything that an endpoint got, as a job.
+    Replay(usize),
+    /// Redrives all dead letters, as a job.
+    RedriveAll,
     /// Changes what a receiver is like.
     Turn(usize, Manner),
 }
@@ -97,7 +104,15 @@ fn endpoint(random: &mut Random) -> PlannedEndpoint {
     };
     let jitter = random.pick(&[0.0, 0.1, 1.0]);
     let retry = RetryPolicy { max_attempts, strategy, jitter };
-    PlannedEndpoint { manner: Manner::any(random), retry, timeout: random.between(1, 30) }
+    let per_second = random.pick(&[0.1, 0.5, 2.0]);
+    let rate_limit = RateLimit { per_second, burst: random.between(1, 3) as u32 };
+    PlannedEndpoint {
+        manner: Manner::any(random),
+        retry,
+        timeout: random.between(1, 30),
+        in_order: random.below(3) == 0,
+        rate_limit: (random.below(3) == 0).then_some(rate_limit),
+    }
 }
 
 fn event(random: &mut Random, hurry: u64) -> PlannedEvent {
@@ -107,11 +122,13 @@ fn event(random: &mut Random, hurry: u64) -> PlannedEvent {
 
 fn deed(random: &mut Random, endpoints: u64, events: u64) -> Deed {
     let endpoint = random.below(endpoints) as usize;
-    match random.below(6) {
+    match random.below(8) {
         0 => Deed::Pause(endpoint),
         1 => Deed::Resume(endpoint),
         2 => Deed::Retry(random.below(events) as usize, endpoint),
         3 => Deed::Redrive,
+        4 => Deed::Replay(endpoint),
+        5 => Deed::RedriveAll,
         _ => Deed::Turn(endpoint, Manner::any(random)),
     }
 }

@@ -1,7 +1,7 @@
 //! Receivers of many kinds: good ones, and those that fail, hang, answer late or flap.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -60,18 +60,43 @@ pub(crate) struct Call {
     pub(crate) task: TaskId,
     /// What the receiver said, had somebody been there to hear it.
     pub(crate) outcome: Outcome,
+    /// When it came, in milliseconds.
+    pub(crate) at: u64,
+    /// When it was answered.
+    pub(crate) until: u64,
 }
+
+/// Says what is wrong with a request that comes to a receiver now.
+pub(crate) type Watch = Box<dyn Fn(u64) -> Option<String> + Send + Sync>;
 
 /// The receivers, by number.
 pub(crate) struct Receivers {
     simulation: Simulation,
     manners: Mutex<BTreeMap<u64, Manner>>,
     calls: Mutex<Vec<Call>>,
+    watch: OnceLock<Watch>,
+    wrong: Mutex<Vec<String>>,
 }
 
 impl Receivers {
     pub(crate) fn new(simulation: Simulation) -> Self {
-        Self { simulation, manners: Mutex::default(), calls: Mutex::default() }
+        Self {
+            simulation,
+            manners: Mutex::default(),
+            calls: Mutex::default(),
+            watch: OnceLock::new(),
+            wrong: Mutex::default(),
+        }
+    }
+
+    /// Has somebody look at every request.
+    pub(crate) fn watched(&self, watch: Watch) {
+        assert!(self.watch.set(watch).is_ok(), "only one can watch");
+    }
+
+    /// What was found.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sets what a receiver is like.
@@ -116,9 +141,13 @@ impl Receivers {
         };
         let event = job.event.id.to_string();
         self.simulation.note(|| format!("receiver {receiver} gets {event}: {outcome:?} after {takes} ms"));
-        let call = Call { receiver, event, task: self.simulation.current(), outcome };
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         let takes = takes + self.simulation.draw(|random| random.below(30));
+        if let Some(wrong) = self.watch.get().and_then(|watch| watch(receiver)) {
+            let mut found = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+            found.push(format!("receiver {receiver} got {event}: {wrong}"));
+        }
+        let call = Call { receiver, event, task: self.simulation.current(), outcome, at, until: at + takes };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         self.simulation.sleep(takes).await;
         let error = (outcome != Outcome::Delivered).then(|| format!("{manner:?}"));
         AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after }

@@ -15,11 +15,13 @@ use postrider_application::ports::{
 };
 use postrider_application::redeliver::Settlement;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
-use postrider_application::stores::{DeadLetters, Deliveries, PageRequest};
+use postrider_application::jobs::JobRequest;
+use postrider_application::stores::{Circuits, DeadLetters, Deliveries, Jobs, PageRequest};
 use postrider_domain::event::Audience;
+use postrider_domain::job::{JobState, Rate, Redrive, Replay, ReplayScope, Task};
 use postrider_domain::{
-    ChannelKind, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Priority, Subscription, TenantId,
-    Timestamp,
+    ChannelKind, CircuitState, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, Priority, Subscription,
+    TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use serde_json::json;
@@ -31,7 +33,7 @@ use crate::ports::{
     Faults, SimulatedBlobs, SimulatedClock, SimulatedEntropy, SimulatedQueue, SimulatedTable,
 };
 use crate::queues::Queues;
-use crate::receivers::{Receivers, SimulatedChannel};
+use crate::receivers::{Receivers, SimulatedChannel, Watch};
 
 /// When every world begins, in milliseconds since the Unix epoch.
 pub(crate) const EPOCH: u64 = 1_770_000_000_000;
@@ -51,6 +53,10 @@ const PATIENCE: u64 = 8 * 60 * 60_000;
 pub(crate) struct AcceptedEvent {
     pub(crate) id: EventId,
     pub(crate) at: Timestamp,
+    /// When its publisher began to publish it, in milliseconds.
+    pub(crate) begun: u64,
+    /// When its publisher knew that it is accepted.
+    pub(crate) known: u64,
 }
 
 #[derive(Default)]
@@ -62,6 +68,8 @@ struct State {
     /// How often somebody asked for a delivery again, whatever the answer was.
     asked_again: BTreeMap<DeliveryId, u32>,
     redrives: u32,
+    /// How many jobs were asked for.
+    jobs: u32,
 }
 
 /// What everything in a world shares.
@@ -75,6 +83,7 @@ pub(crate) struct World {
     pub(crate) endpoints: Vec<EndpointId>,
     pub(crate) deliveries: Deliveries,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) jobs: Jobs,
     ports: Ports,
     state: Mutex<State>,
 }
@@ -107,6 +116,7 @@ impl World {
         for (number, endpoint) in plan.endpoints.iter().enumerate() {
             receivers.behave(number as u64, endpoint.manner);
         }
+        receivers.watched(circuit_watch(&simulation, &plan, table.clone(), &tenant, &endpoints));
         let ports = Ports {
             table: Arc::new(SimulatedTable { inner: table.clone(), faults: faults.clone() }),
             blobs: Arc::new(SimulatedBlobs { inner: blobs, faults: faults.clone() }),
@@ -121,7 +131,8 @@ impl World {
             tenant,
             endpoints,
             deliveries: Deliveries::new(table.clone()),
-            dead_letters: DeadLetters::new(table),
+            dead_letters: DeadLetters::new(table.clone()),
+            jobs: Jobs::new(table),
             ports,
             state: Mutex::default(),
         })
@@ -157,6 +168,7 @@ impl World {
             at += TICK;
             executor.run_until(EPOCH + at);
             self.simulation.spawn(self.clone().tick());
+            self.simulation.spawn(self.clone().resume_jobs());
         }
     }
 
@@ -168,6 +180,7 @@ impl World {
         for number in 0..self.endpoints.len() {
             self.simulation.spawn(self.clone().act(0, Deed::Resume(number)));
         }
+
     }
 
     fn is_over(&self) -> bool {
@@ -178,11 +191,22 @@ impl World {
             })
         };
         self.queues.len() == 0
+            && self.open_jobs().is_empty()
             && self.accepted().len() == self.plan.events.len()
             && self
                 .accepted()
                 .iter()
                 .all(|event| self.endpoints.iter().all(|id| is_final(self.delivery(event, *id))))
+    }
+
+    /// Jobs that did not come to an end.
+    pub(crate) fn open_jobs(&self) -> Vec<Job> {
+        let page = PageRequest { limit: 100, after: None };
+        let jobs = match block_on(self.jobs.list(&self.tenant, page)) {
+            Ok(jobs) => jobs.items,
+            Err(error) => panic!("the jobs cannot be read: {error}"),
+        };
+        jobs.into_iter().filter(|job| job.state != JobState::Done).collect()
     }
 
     /// The events that were accepted.
@@ -199,7 +223,7 @@ impl World {
     /// How often a delivery may have begun anew.
     pub(crate) fn renewals(&self, id: DeliveryId) -> u32 {
         let state = self.lock();
-        state.asked_again.get(&id).copied().unwrap_or_default() + state.redrives
+        state.asked_again.get(&id).copied().unwrap_or_default() + state.redrives + state.jobs
     }
 
     fn instance(&self) -> Arc<Instance> {
@@ -285,6 +309,7 @@ impl World {
 
     async fn publish(self: Arc<Self>, number: usize, event: PlannedEvent) {
         self.simulation.sleep(event.at).await;
+        let begun = self.simulation.now();
         loop {
             let (publication, tenant) = (publication(number, event), self.tenant.clone());
             let result = self
@@ -292,7 +317,9 @@ impl World {
                 .await;
             match result {
                 Some(Ok(accepted)) => {
-                    let event = AcceptedEvent { id: accepted.event_id, at: accepted.accepted_at };
+                    let known = self.simulation.now();
+                    let (id, at) = (accepted.event_id, accepted.accepted_at);
+                    let event = AcceptedEvent { id, at, begun, known };
                     self.simulation.note(|| format!("accepted {}", event.id));
                     self.lock().accepted.insert(number, event);
                     return;
@@ -331,6 +358,18 @@ impl World {
                 )
                 .await;
             }
+            Deed::Replay(number) => {
+                let scope = ReplayScope {
+                    endpoint: self.endpoints[number],
+                    since: Timestamp::default(),
+                    until: Timestamp::from_millis(self.simulation.now() + self.plan.skew),
+                    status: None,
+                    event_types: Vec::new(),
+                    to_endpoint: None,
+                };
+                self.start_job(Task::Replay(Replay::Endpoint(scope))).await;
+            }
+            Deed::RedriveAll => self.start_job(Task::Redrive(Redrive::default())).await,
             Deed::Redrive => {
                 self.lock().redrives += 1;
                 let filter = DeadLetterFilter { state: Some(DeadLetterState::Pending), ..Default::default() };
@@ -360,6 +399,21 @@ impl World {
                 return;
             }
             self.simulation.sleep(500).await;
+        }
+    }
+
+    async fn start_job(self: &Arc<Self>, task: Task) {
+        self.lock().jobs += 1;
+        let tenant = self.tenant.clone();
+        let request = JobRequest { task, rate: Rate::default(), note: None };
+        self.request(|instance| async move { instance.jobs.start(&tenant, request, "somebody").await }).await;
+    }
+
+    /// Lets jobs go on that failed or came to nothing, as a person does who sees it.
+    async fn resume_jobs(self: Arc<Self>) {
+        for job in self.open_jobs() {
+            let tenant = self.tenant.clone();
+            self.request(|instance| async move { instance.jobs.resume(&tenant, job.id).await }).await;
         }
     }
 
@@ -405,6 +459,8 @@ fn create_endpoints(
             config: Some(json!({ "receiver": number })),
             subscriptions: Some(pattern.into_iter().collect()),
             retry: Some(planned.retry.clone()),
+            in_order: Some(planned.in_order),
+            rate_limit: planned.rate_limit,
             timeout: Some(Duration::from_secs(planned.timeout)),
             ..Changes::default()
         };
@@ -415,6 +471,28 @@ fn create_endpoints(
         }
     };
     plan.endpoints.iter().enumerate().map(create).collect()
+}
+
+/// Sees whether a request comes to a receiver whose circuit has been open for so long that everybody knows it.
+fn circuit_watch(
+    simulation: &Simulation,
+    plan: &Plan,
+    table: Arc<dyn Table>,
+    tenant: &TenantId,
+    endpoints: &[EndpointId],
+) -> Watch {
+    let (simulation, tenant, endpoints) = (simulation.clone(), tenant.clone(), endpoints.to_vec());
+    let (circuits, skew) = (Circuits::new(table), plan.skew);
+    // What a worker remembers of a circuit, and the slow calls that it may make before an attempt.
+    let known_to_all = if plan.faults > 0 { 45_000 } else { 11_000 } + 2 * skew;
+    Box::new(move |receiver| {
+        let endpoint = *endpoints.get(usize::try_from(receiver).ok()?)?;
+        let circuit = block_on(circuits.get(&tenant, endpoint, true)).ok()?;
+        let CircuitState::Open { until: Some(until), .. } = circuit.state else { return None };
+        let (now, opened_at) = (simulation.now(), circuit.last_failure_at?.as_millis());
+        let is_open = opened_at + known_to_all < now && until.as_millis() > now + skew;
+        is_open.then(|| format!("its circuit is open since {opened_at} until {until}, now {now}"))
+    })
 }
 
 fn publication(number: usize, event: PlannedEvent) -> Publication {

@@ -205,7 +205,7 @@ impl Deliver {
         receive_count: u32,
     ) -> Result<(), DeliverError> {
         let Some(place) = self.place(job, receive_count).await? else { return Ok(()) };
-        if !self.has_turn(job, open, receive_count).await? {
+        if self.comes_back_at(job, open, receive_count).await?.is_some() {
             return Ok(());
         }
         place.begin();
@@ -430,12 +430,7 @@ impl Deliver {
                 self.send(job, next, at.since(self.clock.now())).await
             }
             (DeliveryStatus::Failed, _) => {
-                let reason = match delivery.attempts.last().map(|attempt| attempt.outcome) {
-                    Some(Outcome::Gone) => FailureReason::Gone,
-                    Some(Outcome::Rejected) => FailureReason::Rejected,
-                    _ => FailureReason::Exhausted,
-                };
-                self.give_up(delivery, reason).await
+                self.give_up(delivery, failure_of(delivery)).await
             }
             _ => Ok(()),
         }
@@ -460,6 +455,15 @@ impl Deliver {
         let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
         let channel = self.endpoints.channel();
         Ok(send_all(&*self.queue, QueueName::of(channel, job.event.priority.lane()), vec![message]).await?)
+    }
+}
+
+/// Why a delivery has failed.
+fn failure_of(delivery: &Delivery) -> FailureReason {
+    match delivery.attempts.last().map(|attempt| attempt.outcome) {
+        Some(Outcome::Gone) => FailureReason::Gone,
+        Some(Outcome::Rejected) => FailureReason::Rejected,
+        _ => FailureReason::Exhausted,
     }
 }
 

@@ -66,7 +66,7 @@ impl Redeliver {
     ) -> Result<(), RunJobError> {
         let loaded = self.load(&sending.job.tenant, &letters).await?;
         let mut redriven = Vec::new();
-        for letter in letters {
+        for letter in letters.into_iter().filter(|letter| !is_own(sending.job, letter, &loaded)) {
             let step = self.step(sending, &letter, &loaded);
             // What is on its way already needs nobody's attention any more, either.
             let is_settled = matches!(
@@ -120,6 +120,17 @@ impl Redeliver {
         let expired = Step::Skip(SkipReason::EventExpired);
         stored.map_or(expired, |stored| sending.deliver(stored, endpoint, Some(delivery)))
     }
+}
+
+/// Whether a dead letter is what became of the job's own attempt. By a clock that is behind it seems to be older than the
+/// job; it stays pending.
+fn is_own(job: &Job, letter: &DeadLetter, loaded: &Loaded) -> bool {
+    let delivery = letter.delivery.and_then(|id| loaded.deliveries.get(&id));
+    delivery.is_some_and(|delivery| {
+        delivery.renewed_by == Some(job.id)
+            && delivery.status == DeliveryStatus::Failed
+            && delivery.dead_letter == Some(letter.id)
+    })
 }
 
 /// An event that could not be matched goes through fan-out again, which finds what it has done.

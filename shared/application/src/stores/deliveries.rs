@@ -1,7 +1,7 @@
 //! Deliveries in the ledger. Every write states what it knows of the item, so that two workers with the same
 //! message cannot both be right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use postrider_domain::{Delivery, DeliveryId, TenantId};
@@ -103,8 +103,12 @@ impl Deliveries {
         tenant: &TenantId,
         ids: impl IntoIterator<Item = DeliveryId>,
     ) -> Result<HashMap<DeliveryId, Delivery>, TableError> {
-        let keys = ids.into_iter().map(|id| key(tenant, id)).collect();
-        let items = self.0.batch_get(TABLE, keys).await?;
+        // A key may be asked for once only.
+        let ids: HashSet<DeliveryId> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let items = self.0.batch_get(TABLE, ids.into_iter().map(|id| key(tenant, id)).collect()).await?;
         let deliveries = items.into_iter().map(|item| {
             let delivery = read_item(tenant, item)?;
             Ok((delivery.id, delivery))

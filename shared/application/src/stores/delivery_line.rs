@@ -1,4 +1,4 @@
-//! The deliveries of one endpoint that wait, in the order in which their events were accepted.
+//! The deliveries of one endpoint, in the order in which their events were accepted.
 
 use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, EndpointId, TenantId};
@@ -11,9 +11,9 @@ use crate::ports::table::{Expression, Query, TableError};
 /// How many deliveries are looked at at a time.
 const PORTION: u32 = 25;
 
-/// Deliveries that wait or are parked.
+/// Deliveries of an endpoint.
 #[derive(Debug, Default)]
-pub struct WaitingPage {
+pub struct LinePage {
     /// The oldest event's first.
     pub deliveries: Vec<Delivery>,
     /// After which place to go on; `None` when there are no more.
@@ -31,7 +31,24 @@ impl Deliveries {
         tenant: &TenantId,
         endpoint: EndpointId,
         after: Ulid,
-    ) -> Result<WaitingPage, TableError> {
+    ) -> Result<LinePage, TableError> {
+        let page = self.in_line_after(tenant, endpoint, after).await?;
+        let waits = |delivery: &Delivery| {
+            delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
+        };
+        Ok(LinePage { deliveries: page.deliveries.into_iter().filter(waits).collect(), next: page.next })
+    }
+
+    /// The same, whatever became of them.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn in_line_after(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        after: Ulid,
+    ) -> Result<LinePage, TableError> {
         let pk = partition(tenant, endpoint);
         let keys = Expression::new("pk = :pk AND sk > :after")
             .text_value(":pk", pk.clone())
@@ -40,10 +57,7 @@ impl Deliveries {
         let page = self.0.query(query).await?;
         let next = page.next.map(|key| place_of(text(&key, "sk"))).transpose()?;
         let deliveries = page.items.into_iter().map(|item| read_item(tenant, item));
-        let deliveries: Result<Vec<_>, TableError> = deliveries.collect();
-        let waits = |delivery: &Delivery| {
-            delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
-        };
-        Ok(WaitingPage { deliveries: deliveries?.into_iter().filter(waits).collect(), next })
+        let deliveries: Result<_, TableError> = deliveries.collect();
+        Ok(LinePage { deliveries: deliveries?, next })
     }
 }

@@ -39,10 +39,14 @@ pub struct Blocked {
 pub struct Line {
     /// Up to here, inclusive, nothing waits that belongs into the line.
     pub done_to: Ulid,
+    /// From where on the last worker dealt with it. Somebody has to look once more for what came in between.
+    pub from: Ulid,
     /// Who is at it.
     pub worker: Option<LineWorker>,
     /// What holds back the others.
     pub blocked: Option<Blocked>,
+    /// The message of the first one is on its way and comes at this moment.
+    pub comes_at: Option<Timestamp>,
     /// Counts changes; 0 of a line that nobody has taken yet.
     pub version: u64,
 }
@@ -50,7 +54,8 @@ pub struct Line {
 impl Line {
     /// A line that begins at a moment.
     const fn from(since: Timestamp) -> Self {
-        Self { done_to: Ulid::from_parts(since.as_millis(), 0), worker: None, blocked: None, version: 0 }
+        let done_to = Ulid::from_parts(since.as_millis(), 0);
+        Self { done_to, from: done_to, worker: None, blocked: None, comes_at: None, version: 0 }
     }
 }
 
@@ -68,10 +73,13 @@ struct LineItem {
     pk: String,
     sk: String,
     done_to: String,
+    from: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     worker: Option<WorkerForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blocked: Option<BlockedForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comes_at: Option<u64>,
     version: u64,
     /// Seconds since the Unix epoch, for DynamoDB's TTL: no delivery waits for longer.
     expires_at: u64,
@@ -147,6 +155,7 @@ fn form(tenant: &TenantId, endpoint: EndpointId, line: &Line, now: Timestamp) ->
         pk: partition(tenant, endpoint),
         sk: SORT_KEY.to_owned(),
         done_to: line.done_to.to_string(),
+        from: line.from.to_string(),
         worker: line.worker.map(|worker| WorkerForm {
             delivery: worker.delivery.to_string(),
             since: worker.since.as_millis(),
@@ -155,6 +164,7 @@ fn form(tenant: &TenantId, endpoint: EndpointId, line: &Line, now: Timestamp) ->
         blocked: line
             .blocked
             .map(|blocked| BlockedForm { by: blocked.by.to_string(), since: blocked.since.as_millis() }),
+        comes_at: line.comes_at.map(Timestamp::as_millis),
         version: line.version,
         expires_at: now.after(RETENTION).as_seconds(),
     }
@@ -178,8 +188,10 @@ fn read(item: Option<Item>, in_order: &InOrder) -> Result<Line, TableError> {
     });
     Ok(Line {
         done_to: place_of(&item.done_to)?.max(begin.done_to),
+        from: place_of(&item.from)?.max(begin.from),
         worker: worker.transpose()?,
         blocked: blocked.transpose()?,
+        comes_at: item.comes_at.map(Timestamp::from_millis),
         version: item.version,
     })
 }

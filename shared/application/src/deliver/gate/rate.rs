@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use postrider_domain::EndpointStatus;
+use postrider_domain::{EndpointStatus, Timestamp};
 
 use crate::deliver::{Deliver, DeliverError, Job, OpenEndpoint};
 use crate::rates::{Manner, RateError, Turn};
@@ -15,16 +15,16 @@ use crate::stores::buckets::BucketKey;
 const CONTENDED: Duration = Duration::from_secs(1);
 
 impl Deliver {
-    /// Waits for a token of the endpoint's, if there will be one soon. Answers whether the attempt may be made;
-    /// otherwise its message was sent again.
-    pub(in crate::deliver) async fn has_turn(
+    /// Waits for a token of the endpoint's, if there will be one soon. Answers `None` when the attempt may be made;
+    /// otherwise its message was sent again for the moment that is answered.
+    pub(in crate::deliver) async fn comes_back_at(
         &self,
         job: &Job,
         open: Option<&OpenEndpoint>,
         receive_count: u32,
-    ) -> Result<bool, DeliverError> {
+    ) -> Result<Option<Timestamp>, DeliverError> {
         // What becomes of deliveries for an endpoint that takes none needs no token.
-        let Some(open) = open.filter(|open| is_active(open)) else { return Ok(true) };
+        let Some(open) = open.filter(|open| is_active(open)) else { return Ok(None) };
         let limit = &open.endpoint.rate_limit;
         let manner = if job.message.slot_interval().is_some() { Manner::HasWaited } else { Manner::Waits };
         let key = BucketKey::Endpoint(job.event.tenant.clone(), job.delivery_id.endpoint());
@@ -33,10 +33,11 @@ impl Deliver {
             // Too many ask at the same time. Without a slot of the list, and without a message that failed.
             Err(RateError::Contended) => {
                 let pause = CONTENDED.mul_f64(1.0 + self.entropy.unit());
-                let waiting = job.message.clone().later(self.clock.now().after(pause));
+                let at = self.clock.now().after(pause);
+                let waiting = job.message.clone().later(at);
                 let waiting = if receive_count > 1 { waiting.rechecked() } else { waiting };
                 self.send(job, waiting, pause).await?;
-                return Ok(false);
+                return Ok(Some(at));
             }
             Err(error) => return Err(error.into()),
         };
@@ -47,13 +48,13 @@ impl Deliver {
                 // Whoever had it before may have begun an attempt.
                 let waiting = if receive_count > 1 { waiting.rechecked() } else { waiting };
                 self.send(job, waiting, slot.since(now)).await?;
-                Ok(false)
+                Ok(Some(slot))
             }
             Some(Turn::Token(at)) if at > now => {
                 self.clock.sleep(at.since(now)).await;
-                Ok(true)
+                Ok(None)
             }
-            Some(Turn::Token(_)) | None => Ok(true),
+            Some(Turn::Token(_)) | None => Ok(None),
         }
     }
 

@@ -5,7 +5,7 @@
 //! worker that takes the line (one item, written on a condition) deals with the oldest delivery that waits, then
 //! with the next one. Whoever finds the line taken goes away; who leaves the line looks once more for those who
 //! went away meanwhile. So each delivery that waits is either behind one whose own message is on its way, or
-//! somebody is at it.
+//! somebody is at it. Should both be lost, those who went away come back to see.
 //!
 //! Outside the line, at once, goes what comes after those behind it were delivered: what somebody asks for again,
 //! and deliveries that were created late, of events that were scheduled or whose acceptance was cut short.
@@ -20,6 +20,7 @@ use postrider_domain::{Delivery, DeliveryStatus, Endpoint, InOrder, Timestamp};
 
 use self::ahead::Ahead;
 use super::{CLAIM, Deliver, DeliverError, Job, OpenEndpoint, SAVE_TRIES};
+use crate::ports::queue::MAX_DELAY;
 use crate::stores::lines::{Line, LineWorker, Written};
 
 /// For how long a worker goes through a line before it hands on to the next message.
@@ -29,8 +30,11 @@ const RUN: Duration = Duration::from_secs(15);
 /// [`RUN`] and waits for a token of the endpoint's rate before.
 const HELD: Duration = RUN.saturating_add(CLAIM).saturating_add(Duration::from_secs(10));
 
-/// When a message that must not be lost comes back to a line that is taken.
+/// When a message comes back to a line that is taken, if it says more than that there is a delivery.
 const COME_BACK: Duration = Duration::from_secs(1);
+
+/// When a message comes back whose delivery has to wait for others, in case that nobody else sees to it.
+const SEE_AGAIN: Duration = MAX_DELAY;
 
 /// An ordered endpoint.
 #[derive(Clone, Copy)]
@@ -53,6 +57,8 @@ enum Standing {
     Outside,
     /// It was parked when others went past it, and goes on now.
     Before,
+    /// It is over, and nobody asks for it.
+    Over(Box<Delivery>),
 }
 
 impl Deliver {
@@ -76,6 +82,14 @@ impl Deliver {
                     }
                     // It may have been all that the line was waiting for, or its worker have broken off behind it.
                 }
+                Standing::Over(delivery) => {
+                    if receive_count == 1 {
+                        return Ok(());
+                    }
+                    if job.is_on_record(&delivery) {
+                        self.follow_up_again(job, &delivery).await?;
+                    }
+                }
                 Standing::Before => {
                     line.done_to = Ulid(job.place().0.saturating_sub(1));
                     match self.write_line(ordered, &line).await? {
@@ -87,28 +101,33 @@ impl Deliver {
                     }
                 }
                 Standing::InLine(delivery) => {
-                    if let Some(why) = self.gate.refuses(ordered.endpoint()).await? {
-                        return self.park_waiting(job, ordered, &line, delivery, why).await;
-                    }
-                    let on_record = delivery.filter(|delivery| job.is_on_record(delivery));
+                    let on_record = delivery.as_deref().filter(|delivery| job.is_on_record(delivery));
                     if let Some(delivery) = on_record.filter(|_| receive_count > 1) {
                         // Its worker may have died before what follows.
-                        self.follow_up_again(job, &delivery).await?;
+                        self.follow_up_again(job, delivery).await?;
+                    }
+                    if let Some(why) = self.gate.refuses(ordered.endpoint()).await? {
+                        return self.park_waiting(job, ordered, &line, delivery, why).await;
                     }
                 }
             }
             if let Some(worker) = line.worker.filter(|worker| self.is_at_it(worker)) {
                 return self.come_back(job, &worker, receive_count).await;
             }
-            let mut ahead = Ahead::new(ordered, line.done_to);
-            let Some(head) = ahead.next(self).await? else { return Ok(()) };
-            // Of one that is not ready the message is on its way, unless somebody broke off before it was sent.
             let broke_off = receive_count > 1 || line.worker.is_some();
-            if !is_ready(&head, self.clock.now()) && !broke_off {
-                return Ok(());
+            let head = if broke_off {
+                self.make_good(ordered, &line).await?;
+                self.look_again(ordered, line.from, &line).await?
+            } else {
+                Ahead::new(ordered, line.done_to).next(self).await?
+            };
+            let Some(head) = head else { return Ok(()) };
+            // Of one that is not ready the message is on its way, unless somebody broke off before it was sent.
+            if !is_ready(&line, &head, self.clock.now()) && !broke_off {
+                return self.see_again(job, &head).await;
             }
             match self.take(job, ordered, &line).await? {
-                Written::Yes(taken) => return self.go_through(job, ordered, taken).await,
+                Written::Yes(taken) => return self.go_through(job, ordered, taken, line.from).await,
                 Written::Changed(current) => line = current,
             }
         }
@@ -132,6 +151,7 @@ impl Deliver {
             // What is asked for again although it is over has no place any more.
             true if message.renew && !waits => Standing::Outside,
             true => Standing::InLine(Some(Box::new(delivery))),
+            false if !message.renew && !waits => Standing::Over(Box::new(delivery)),
             // Not for a message that was late: its attempt is over.
             false if is_parked && !message.renew && message.attempt > delivery.attempt_count => Standing::Before,
             false => Standing::Outside,
@@ -164,8 +184,7 @@ impl Deliver {
         Ok(())
     }
 
-    /// What becomes of a message that finds the line taken. One that only says that there is a delivery has said it;
-    /// the others come back.
+    /// What becomes of a message that finds the line taken. One that only says that there is a delivery has said it.
     async fn come_back(
         &self,
         job: &Job,
@@ -176,12 +195,20 @@ impl Deliver {
         let was_its_own = receive_count > 1 && worker.delivery == job.delivery_id;
         let wait = if was_its_own {
             worker.until.since(self.clock.now())
-        } else if message.renew || message.returned || message.attempt > 1 {
+        } else if message.renew || message.slot_interval().is_some() || message.attempt > 1 {
             COME_BACK
         } else {
-            return Ok(());
+            SEE_AGAIN
         };
         self.send(job, message.clone().rechecked(), wait.max(COME_BACK)).await
+    }
+
+    /// Sends a message again whose delivery waits behind another one, or is that one itself: then its own is on its way.
+    async fn see_again(&self, job: &Job, head: &Delivery) -> Result<(), DeliverError> {
+        if head.id == job.delivery_id {
+            return Ok(());
+        }
+        self.send(job, job.message.clone().rechecked(), SEE_AGAIN).await
     }
 
     fn is_at_it(&self, worker: &LineWorker) -> bool {
@@ -192,7 +219,8 @@ impl Deliver {
     async fn take(&self, job: &Job, ordered: Ordered<'_>, line: &Line) -> Result<Written, DeliverError> {
         let now = self.clock.now();
         let worker = LineWorker { delivery: job.delivery_id, since: now, until: now.after(HELD) };
-        self.write_line(ordered, &Line { worker: Some(worker), ..*line }).await
+        let from = line.done_to;
+        self.write_line(ordered, &Line { worker: Some(worker), from, comes_at: None, ..*line }).await
     }
 
     async fn write_line(&self, ordered: Ordered<'_>, line: &Line) -> Result<Written, DeliverError> {
@@ -214,7 +242,12 @@ impl Job {
     }
 }
 
-/// Whether a delivery can be attempted now.
-fn is_ready(delivery: &Delivery, now: Timestamp) -> bool {
+/// Whether the first delivery of a line can be attempted now.
+fn is_ready(line: &Line, delivery: &Delivery, now: Timestamp) -> bool {
+    line.comes_at.is_none_or(|at| at <= now) && is_due(delivery, now)
+}
+
+/// Whether a delivery's next attempt is due.
+fn is_due(delivery: &Delivery, now: Timestamp) -> bool {
     delivery.status != DeliveryStatus::Retrying || delivery.next_attempt_at.is_none_or(|at| at <= now)
 }

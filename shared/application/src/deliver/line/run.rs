@@ -5,8 +5,8 @@ use std::time::Duration;
 use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
-use super::{Ahead, Ordered, RUN, is_ready};
-use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES};
+use super::{Ahead, Ordered, RUN, is_due, is_ready};
+use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES, failure_of};
 use crate::redeliver::message_for;
 use crate::stores::deliveries::Saved;
 use crate::stores::lines::{Blocked, Line, LineWorker, Written};
@@ -34,22 +34,22 @@ enum Step {
 }
 
 impl Deliver {
-    /// Deals with what waits in a line that was taken, and leaves it.
+    /// Deals with what waits in a line that was taken, and leaves it. The worker before began at `first`.
     pub(super) async fn go_through(
         &self,
         job: &Job,
         ordered: Ordered<'_>,
         mut line: Line,
+        mut first: Ulid,
     ) -> Result<(), DeliverError> {
         let begun = self.clock.now();
-        let mut first = line.done_to;
         loop {
             let stopped = self.deal_with_line(job, ordered, &mut line, begun).await;
             let is_left = self.leave(ordered, &mut line, stopped.is_err()).await;
             let (stopped, is_left) = (stopped?, is_left?);
             if let Stopped::OutOfTime(next) = stopped {
-                let message = next.message.clone().rechecked();
-                return self.send(&next, message, Duration::ZERO).await;
+                self.look_again(ordered, first, &line).await?;
+                return self.send(&next, next.message.clone().rechecked(), Duration::ZERO).await;
             }
             let refused = matches!(stopped, Stopped::Refused);
             if !is_left || (refused && self.gate.passes_after_all(ordered.endpoint()).await?.is_none()) {
@@ -57,19 +57,33 @@ impl Deliver {
             }
             // Who came meanwhile went away.
             let Some(head) = self.look_again(ordered, first, &line).await? else { return Ok(()) };
-            if !is_ready(&head, self.clock.now()) {
+            if !is_ready(&line, &head, self.clock.now()) {
                 return Ok(());
             }
+            first = line.from;
             match self.take_again(job, ordered, line).await? {
                 Some(taken) => line = taken,
                 None => return Ok(()),
             }
-            first = line.done_to;
         }
     }
 
+    /// Sends what follows from the ends of deliveries, which a worker that broke off may have recorded last.
+    pub(super) async fn make_good(&self, ordered: Ordered<'_>, line: &Line) -> Result<(), DeliverError> {
+        let endpoint = ordered.endpoint();
+        let mut next = Some(line.from.min(line.done_to));
+        while let Some(after) = next {
+            let page = self.deliveries.in_line_after(&endpoint.tenant, endpoint.id, after).await?;
+            for delivery in page.deliveries.iter().filter(|it| it.status == DeliveryStatus::Failed) {
+                self.give_up(delivery, failure_of(delivery)).await?;
+            }
+            next = page.next;
+        }
+        Ok(())
+    }
+
     /// What waits in a line that was left. Those that came between the ones that were dealt with go on outside of it.
-    async fn look_again(
+    pub(super) async fn look_again(
         &self,
         ordered: Ordered<'_>,
         first: Ulid,
@@ -118,6 +132,9 @@ impl Deliver {
     ) -> Result<bool, DeliverError> {
         let own = line.worker;
         let worker = own.filter(|_| breaks_off).map(|own| LineWorker { until: own.since, ..own });
+        if breaks_off {
+            line.done_to = line.from;
+        }
         for _ in 0..SAVE_TRIES {
             match self.write_line(ordered, &Line { worker, ..*line }).await? {
                 Written::Yes(left) => {
@@ -178,17 +195,19 @@ impl Deliver {
         let wait = match delivery.claimed_at.filter(|at| *at >= self.alone_since) {
             // Somebody was asked for it when it was not in the line.
             Some(at) if at.after(CLAIM) > now => Some(at.after(CLAIM)),
-            _ if !is_ready(&delivery, now) => delivery.next_attempt_at,
+            _ if !is_due(&delivery, now) => delivery.next_attempt_at,
             _ => None,
         };
         if let Some(at) = wait {
             if delivery.due_at.is_none() {
                 let message = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
                 self.send(job, message.rechecked(), at.since(now)).await?;
+                line.comes_at = Some(at);
             }
             return Ok(Step::Blocked);
         }
-        if !self.has_turn(job, Some(ordered.open), 2).await? {
+        line.comes_at = self.comes_back_at(job, Some(ordered.open), 2).await?;
+        if line.comes_at.is_some() {
             return Ok(Step::Blocked);
         }
         let attempts_before = delivery.attempt_count;

@@ -1,5 +1,8 @@
 //! What must hold when a world has come to rest.
 
+mod in_order;
+mod rates;
+
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
@@ -41,6 +44,10 @@ pub(crate) fn failures(world: &World) -> Vec<String> {
         }
     }
     failures.extend(strangers(world, &calls));
+    failures.extend(world.receivers.wrong());
+    failures.extend(in_order::failures(world, &accepted, &calls));
+    failures.extend(rates::failures(world, &calls));
+    failures.extend(world.open_jobs().iter().map(|job| format!("a job is open: {job:?}")));
     failures
 }
 
