@@ -460,6 +460,8 @@ fn create_endpoints(
             subscriptions: Some(pattern.into_iter().collect()),
             retry: Some(planned.retry.clone()),
             in_order: Some(planned.in_order),
+            // Nobody gives way to others, so that the order can be told.
+            max_blocked: planned.in_order.then_some(Duration::from_secs(5 * 24 * 60 * 60)),
             rate_limit: planned.rate_limit,
             timeout: Some(Duration::from_secs(planned.timeout)),
             ..Changes::default()
