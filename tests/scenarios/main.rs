@@ -14,6 +14,7 @@ mod circuits;
 mod dead_letters;
 mod endpoints;
 mod idempotency;
+mod in_order;
 mod isolation;
 mod lists;
 mod matching;
@@ -101,6 +102,9 @@ fn main() -> ExitCode {
             an_own_secret_is_taken,
             rotations_at_the_same_time_leave_whole_keys,
             public_keys_are_published_for_those_who_verify;
+        in_order: an_ordered_endpoint_gets_one_after_the_other,
+            what_an_ordered_endpoint_missed_comes_first,
+            an_endpoint_is_ordered_for_as_long_as_somebody_wants;
         lists: events_are_listed_newest_first,
             deliveries_are_listed_newest_first,
             lists_are_filtered;

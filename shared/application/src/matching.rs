@@ -53,7 +53,8 @@ pub(crate) struct Range {
 
 impl Range {
     fn contains(&self, id: EndpointId, in_order: bool) -> bool {
-        (in_order || !self.only_in_order) && self.after.is_none_or(|after| id > after)
+        (in_order || !self.only_in_order)
+            && self.after.is_none_or(|after| id > after)
             && self.created_by.is_none_or(|moment| id.ulid().timestamp_ms() <= moment.as_millis())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use postrider_domain::{RateLimit, RetryPolicy};
 use postrider_domain::retry::Backoff;
+use postrider_domain::{RateLimit, RetryPolicy};
 
 use crate::random::Random;
 use crate::receivers::Manner;

@@ -10,18 +10,18 @@ use futures::executor::block_on;
 use futures::future::select;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::ingest::{IngestError, Publication};
+use postrider_application::jobs::JobRequest;
 use postrider_application::ports::{
     Blobs, Channel, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
 use postrider_application::redeliver::Settlement;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
-use postrider_application::jobs::JobRequest;
 use postrider_application::stores::{Circuits, DeadLetters, Deliveries, Jobs, PageRequest};
 use postrider_domain::event::Audience;
 use postrider_domain::job::{JobState, Rate, Redrive, Replay, ReplayScope, Task};
 use postrider_domain::{
-    ChannelKind, CircuitState, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, Priority, Subscription,
-    TenantId, Timestamp,
+    ChannelKind, CircuitState, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, Priority,
+    Subscription, TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 use serde_json::json;
@@ -180,7 +180,6 @@ impl World {
         for number in 0..self.endpoints.len() {
             self.simulation.spawn(self.clone().act(0, Deed::Resume(number)));
         }
-
     }
 
     fn is_over(&self) -> bool {
@@ -461,7 +460,7 @@ fn create_endpoints(
             retry: Some(planned.retry.clone()),
             in_order: Some(planned.in_order),
             // Nobody gives way to others, so that the order can be told.
-            max_blocked: planned.in_order.then_some(Duration::from_secs(5 * 24 * 60 * 60)),
+            max_blocked: planned.in_order.then_some(Some(Duration::from_secs(5 * 24 * 60 * 60))),
             rate_limit: planned.rate_limit,
             timeout: Some(Duration::from_secs(planned.timeout)),
             ..Changes::default()

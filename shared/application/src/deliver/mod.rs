@@ -413,7 +413,9 @@ impl Deliver {
         match verdict {
             Verdict::Delivered => Ok(()),
             // What is done about it is done by the schedule, or by a person.
-            Verdict::Retry { .. } if delivery.next_attempt_at.is_none() || delivery.due_at.is_some() => Ok(()),
+            Verdict::Retry { .. } if delivery.next_attempt_at.is_none() || delivery.due_at.is_some() => {
+                Ok(())
+            }
             Verdict::Retry { at } => {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
                 self.send(job, next, at.since(self.clock.now())).await
@@ -429,9 +431,7 @@ impl Deliver {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at)).rechecked();
                 self.send(job, next, at.since(self.clock.now())).await
             }
-            (DeliveryStatus::Failed, _) => {
-                self.give_up(delivery, failure_of(delivery)).await
-            }
+            (DeliveryStatus::Failed, _) => self.give_up(delivery, failure_of(delivery)).await,
             _ => Ok(()),
         }
     }

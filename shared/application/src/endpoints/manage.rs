@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
+use postrider_domain::in_order::DEFAULT_MAX_BLOCKED;
 use postrider_domain::signature::KeyRing;
 use postrider_domain::{
-    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription,
-    TenantId, Timestamp,
+    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, InOrder, RateLimit, RetryPolicy,
+    Subscription, TenantId, Timestamp,
 };
 use serde_json::Value;
 
@@ -48,8 +49,8 @@ pub struct Changes {
     pub is_default: Option<bool>,
     /// Whether its deliveries go one after the other.
     pub in_order: Option<bool>,
-    /// For how long one that fails holds back the others.
-    pub max_blocked: Option<Duration>,
+    /// For how long one that fails holds back the others; the inner `None` is the default.
+    pub max_blocked: Option<Option<Duration>>,
     /// Labels, in place of the present ones.
     pub metadata: Option<Vec<(String, String)>>,
 }
@@ -239,12 +240,13 @@ fn apply(endpoint: &mut Endpoint, changes: Changes, now: Timestamp) -> Result<()
         Some(false) => endpoint.in_order = None,
         None => {}
     }
-    if let Some(max_blocked) = changes.max_blocked {
-        let Some(in_order) = &mut endpoint.in_order else {
+    match (&mut endpoint.in_order, changes.max_blocked) {
+        (Some(in_order), Some(given)) => in_order.max_blocked = given.unwrap_or(DEFAULT_MAX_BLOCKED),
+        (None, Some(Some(_))) => {
             let why = "only an ordered endpoint has it; set ordered to true, too";
             return Err(EndpointError::Invalid(vec![FieldProblem::new("max_blocked_seconds", why)]));
-        };
-        in_order.max_blocked = max_blocked;
+        }
+        (_, None | Some(None)) => {}
     }
     Ok(())
 }

@@ -33,9 +33,8 @@ impl Deliveries {
         after: Ulid,
     ) -> Result<LinePage, TableError> {
         let page = self.in_line_after(tenant, endpoint, after).await?;
-        let waits = |delivery: &Delivery| {
-            delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
-        };
+        let waits =
+            |delivery: &Delivery| delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
         Ok(LinePage { deliveries: page.deliveries.into_iter().filter(waits).collect(), next: page.next })
     }
 

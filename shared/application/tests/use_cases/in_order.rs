@@ -105,7 +105,7 @@ async fn one_that_is_given_up_lets_the_others_go_on() {
 async fn one_that_blocks_for_too_long_is_parked_and_goes_on_when_somebody_asks() {
     let (world, endpoint) = ordered_world().await;
     let retry = RetryPolicy { jitter: 0.0, max_attempts: 9, ..RetryPolicy::default() };
-    let max_blocked = Some(Duration::from_secs(5));
+    let max_blocked = Some(Some(Duration::from_secs(5)));
     let changes = Changes { retry: Some(retry), max_blocked, ..Changes::default() };
     world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
     world.channel.answer(&[Outcome::Retry; 3]);

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::stores::endpoint_item::EndpointRecord;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
-use postrider_domain::in_order::DEFAULT_MAX_BLOCKED;
 use postrider_domain::signature::{KeyRing, PublicKey};
 use postrider_domain::{ChannelKind, EndpointId, FieldProblem, Filter, Pattern, Subscription, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
@@ -99,10 +98,9 @@ impl EndpointInput {
             }),
             is_default: self.is_default.map(Option::unwrap_or_default),
             in_order: self.ordered.map(Option::unwrap_or_default),
-            max_blocked: self.max_blocked_seconds.and_then(|number| match number {
-                None => Some(DEFAULT_MAX_BLOCKED),
-                Some(number) => findings.seconds("max_blocked_seconds", number),
-            }),
+            max_blocked: self
+                .max_blocked_seconds
+                .map(|number| number.and_then(|number| findings.seconds("max_blocked_seconds", number))),
             metadata: self.metadata.map(|metadata| metadata.unwrap_or_default().into_iter().collect()),
         }
     }

@@ -28,7 +28,7 @@ async fn an_endpoint_is_created_with_defaults_and_shows_its_secret_once() {
         "retry": {"strategy": "exponential", "max_attempts": 5, "initial_delay": 1, "multiplier": 2,
                   "max_delay": 300, "jitter": 0.1},
         "rate_limit": {"per_second": 100, "burst": 100},
-        "timeout_seconds": 10, "default": false, "metadata": {}, "status": "active", "status_reason": null,
+        "timeout_seconds": 10, "default": false, "ordered": false, "metadata": {}, "status": "active", "status_reason": null,
         "created_at": created["created_at"], "updated_at": created["created_at"], "secret": created["secret"],
     });
     assert_eq!(created, expected);
@@ -129,6 +129,10 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
         (with(json!({"metadata": {"a": 1}})), 400, vec!["metadata.a"]),
         (with(json!({"metadata": {"a": "x".repeat(257)}})), 422, vec!["metadata.a"]),
         (with(json!({"default": "yes"})), 400, vec!["default"]),
+        (with(json!({"ordered": 1})), 400, vec!["ordered"]),
+        (with(json!({"max_blocked_seconds": 60})), 422, vec!["max_blocked_seconds"]),
+        (with(json!({"ordered": true, "max_blocked_seconds": 0.5})), 422, vec!["max_blocked_seconds"]),
+        (with(json!({"ordered": true, "max_blocked_seconds": 432_001})), 422, vec!["max_blocked_seconds"]),
         // Lists in the place of objects.
         (with(json!({"subscriptions": [["*"]]})), 400, vec!["subscriptions[0]"]),
         (with(json!({"retry": ["fixed"]})), 400, vec!["retry"]),
@@ -146,7 +150,7 @@ async fn a_change_leaves_what_it_does_not_name() {
     let api = Api::new().await;
     let fields = json!({"description": "d", "metadata": {"a": "b"}, "timeout_seconds": 2.5,
         "retry": {"strategy": "schedule", "schedule": [0.5, 5]}, "default": true,
-        "rate_limit": {"per_second": 2.5}});
+        "rate_limit": {"per_second": 2.5}, "ordered": true, "max_blocked_seconds": 90});
     let id = api.endpoint(fields).await;
     let path = format!("/v1/endpoints/{id}");
     let before = api.get(&api.acme.viewer, &path).await.expect(200);
@@ -154,6 +158,7 @@ async fn a_change_leaves_what_it_does_not_name() {
     assert_eq!(before["retry"]["schedule"], json!([0.5, 5]));
     assert_eq!(before["retry"]["max_attempts"], 3);
     assert_eq!(before["rate_limit"], json!({"per_second": 2.5, "burst": 3}));
+    assert_eq!((&before["ordered"], &before["max_blocked_seconds"]), (&json!(true), &json!(90)));
 
     let change = json!({"name": "n", "config": {"method": "PUT"}, "subscriptions": []});
     let after = api.patch(&api.acme.admin, &path, change).await.expect(200);
@@ -166,13 +171,15 @@ async fn a_change_leaves_what_it_does_not_name() {
     assert_ne!(after["updated_at"], before["updated_at"]);
 
     let reset = json!({"description": null, "config": {"method": null}, "retry": null, "metadata": null,
-        "timeout_seconds": null, "default": null, "rate_limit": null});
+        "timeout_seconds": null, "default": null, "rate_limit": null, "ordered": null,
+        "max_blocked_seconds": null});
     let reset = api.patch(&api.acme.admin, &path, reset).await.expect(200);
     assert_eq!(reset["description"], Value::Null);
     assert_eq!(reset["config"], json!({"url": "https://example.com/hook"}));
     assert_eq!(reset["retry"]["strategy"], "exponential");
     assert_eq!((&reset["metadata"], &reset["default"]), (&json!({}), &json!(false)));
     assert_eq!(reset["timeout_seconds"], 10);
+    assert_eq!((&reset["ordered"], &reset["max_blocked_seconds"]), (&json!(false), &Value::Null));
     assert_eq!(reset["rate_limit"], json!({"per_second": 100, "burst": 100}));
     assert_eq!(api.get(&api.acme.viewer, &path).await.expect(200), reset);
 

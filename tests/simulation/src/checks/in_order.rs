@@ -15,7 +15,8 @@ pub(super) fn failures(world: &World, accepted: &[AcceptedEvent], calls: &[Call]
         let told: Vec<_> = accepted.iter().filter(|event| is_untouched(world, event, *endpoint)).collect();
         for first in told.iter().filter(|event| !is_late(event, accepted)) {
             for second in told.iter().filter(|second| follows(first, second)) {
-                failures.extend(overtaken(&calls, first, second).map(|why| format!("endpoint {number}: {why}")));
+                failures
+                    .extend(overtaken(&calls, first, second).map(|why| format!("endpoint {number}: {why}")));
             }
         }
     }
@@ -48,9 +49,6 @@ fn overtaken(calls: &[&Call], first: &AcceptedEvent, second: &AcceptedEvent) -> 
     let first_call_of_second = of(second).map(|call| call.at).min()?;
     let last_call_of_first = of(first).map(|call| call.until).max()?;
     (last_call_of_first > first_call_of_second).then(|| {
-        format!(
-            "it got {} at {first_call_of_second} and {} until {last_call_of_first}",
-            second.id, first.id
-        )
+        format!("it got {} at {first_call_of_second} and {} until {last_call_of_first}", second.id, first.id)
     })
 }

@@ -219,7 +219,9 @@ impl Deliver {
             delivery.renewed_by = job.message.job()?;
         }
         let gives_way_at = blocked_since.after(ordered.in_order.max_blocked);
-        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else { return Ok(Step::Again) };
+        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else {
+            return Ok(Step::Again);
+        };
         Ok(match after.status {
             DeliveryStatus::Delivered | DeliveryStatus::Failed | DeliveryStatus::Cancelled => Step::Next,
             DeliveryStatus::Parked if after.attempt_count > attempts_before => Step::Next,
@@ -242,7 +244,8 @@ impl Deliver {
         if delivery.id == job.delivery_id {
             let is_current = job.message.renew || job.message.attempt == delivery.attempt_count + 1;
             let message = job.message.clone();
-            let message = if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
+            let message =
+                if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
             let (event, payload, delivery_id) = (job.event.clone(), job.payload.clone(), job.delivery_id);
             return Ok(Some(Job { message, event, payload, delivery_id }));
         }
