@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// The largest `data` in bytes: 1 MiB less 16 KiB.
-const LIMIT: usize = 1_032_192;
+/// The largest `data` in bytes.
+const LIMIT: usize = 5_000_000;
 
 /// An event as the API shows it, with its data as it came.
 #[derive(Deserialize)]

@@ -188,6 +188,10 @@ impl Deliver {
             }
             return Ok(Step::Blocked);
         }
+        // The time of a run is too short to wait for room.
+        let Some(_room) = self.room_for(job, Some(ordered.open), 2, Duration::ZERO).await? else {
+            return Ok(Step::Blocked);
+        };
         if !self.has_turn(job, Some(ordered.open), 2).await? {
             return Ok(Step::Blocked);
         }
