@@ -142,10 +142,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Builds and starts everything but the HTTP server. `folder` is where to keep it; `None` keeps nothing.
-    pub(crate) async fn start(
-        folder: Option<&Path>,
-        settings: Settings<'_>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: Option<&Path>, settings: Settings<'_>) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ports = match folder {
@@ -154,7 +151,8 @@ impl Stack {
         };
         let Ports { table, queues, blobs, vault, data_dir } = ports;
         let queue: Arc<dyn Queue> = Arc::clone(&queues) as Arc<dyn Queue>;
-        let outbound = Arc::new(HttpOutbound::new(settings.allowed).context("cannot prepare outgoing requests")?);
+        let outbound =
+            Arc::new(HttpOutbound::new(settings.allowed).context("cannot prepare outgoing requests")?);
 
         let (tenants, api_keys) = (Tenants::new(table.clone()), ApiKeys::new(table.clone()));
         let endpoints = Endpoints::new(table.clone());

@@ -14,8 +14,8 @@ use futures::FutureExt as _;
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
 use crate::{
-    data, dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key, paths,
-    replay, signing, tenants,
+    data, dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key,
+    paths, replay, signing, tenants,
 };
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.

@@ -92,18 +92,23 @@ impl Start {
         let (reads_master, reads_platform) = (names.master.is_some(), names.platform.is_some());
         let vault = SecretsManagerVault::new(self.sdk.secrets_manager(), names, self.clock.clone());
         // What cannot be read now is asked for again by the first request, which then fails or succeeds.
-        if reads_master && let Err(error) = vault.master_keys(Freshness::Known).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the master key was not read in advance"
-            );
-        }
-        if reads_platform && let Err(error) = vault.platform_key().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the platform key was not read in advance"
-            );
-        }
+        let master = async {
+            if reads_master && let Err(error) = vault.master_keys(Freshness::Known).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the master key was not read in advance"
+                );
+            }
+        };
+        let platform = async {
+            if reads_platform && let Err(error) = vault.platform_key().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the platform key was not read in advance"
+                );
+            }
+        };
+        tokio::join!(master, platform);
         Ok(Arc::new(vault))
     }
 

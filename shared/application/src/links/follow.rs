@@ -67,12 +67,7 @@ pub struct ReadData {
 
 impl ReadData {
     /// Data in these stores, and links under the master keys of this vault.
-    pub fn new(
-        events: Events,
-        blobs: Arc<dyn Blobs>,
-        vault: Arc<dyn Vault>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(events: Events, blobs: Arc<dyn Blobs>, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
         Self { events, blobs, vault, clock }
     }
 

@@ -28,12 +28,8 @@ pub trait Blobs: Send + Sync {
     ///
     /// # Errors
     /// When no link can be made.
-    async fn link(
-        &self,
-        key: &str,
-        now: Timestamp,
-        valid_for: Duration,
-    ) -> Result<Option<String>, BlobError>;
+    async fn link(&self, key: &str, now: Timestamp, valid_for: Duration)
+    -> Result<Option<String>, BlobError>;
 }
 
 /// The store of blobs could not be used; trying again may help.

@@ -169,8 +169,7 @@ impl Rig {
             clock.clone(),
         );
         let release = Release::new(endpoints.clone(), deliveries.clone(), events.clone(), queue.clone());
-        let open =
-            OpenEndpoints::new(endpoints.clone(), secrets.clone(), receivers.clone(), clock.clone());
+        let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), receivers.clone(), clock.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), clock.clone());
         let links =
             has_links.then(|| DataLinks::new("https://events.example.com".parse().unwrap(), vault.clone()));

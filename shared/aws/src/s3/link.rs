@@ -40,7 +40,8 @@ impl Links {
         now: SystemTime,
         valid_for: Duration,
     ) -> Result<String, S3Error> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| S3Error::failed("was not asked", error);
+        let failed =
+            |error: Box<dyn std::error::Error + Send + Sync>| S3Error::failed("was not asked", error);
         let provider = self.credentials.as_ref().ok_or_else(|| failed("there are no credentials".into()))?;
         let credentials = provider.provide_credentials().await.map_err(|error| failed(error.into()))?;
         let identity = Identity::from(credentials);

@@ -16,8 +16,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use super::config::headers::is_sensitive;
 use super::config::Config;
+use super::config::headers::is_sensitive;
 use super::config::payload::Payload;
 use super::record::{Credentials, KEPT_BODY_BYTES};
 use super::sign::Signer;
@@ -149,7 +149,8 @@ fn envelope(event: &Event, data: &Bytes) -> Bytes {
 /// `{"id", "type", "timestamp", "data_url", "data_url_expires_at", "data_bytes"}`.
 fn thin(event: &Event, link: &DataLink) -> Bytes {
     let (url, expires_at) = (Value::from(link.url.as_str()), link.expires_at);
-    let link = format!(r#""data_url":{url},"data_url_expires_at":"{expires_at}","data_bytes":{}"#, link.bytes);
+    let link =
+        format!(r#""data_url":{url},"data_url_expires_at":"{expires_at}","data_bytes":{}"#, link.bytes);
     format!("{},{link}}}", head(event)).into()
 }
 

@@ -9,9 +9,7 @@ use axum::body::to_bytes;
 use axum::http::Method;
 use bytes::Bytes;
 use postrider_application::links::ReadData;
-use postrider_application::ports::{
-    BlobError, Blobs, Freshness, MasterKey, MasterKeys, Table, Vault as _,
-};
+use postrider_application::ports::{BlobError, Blobs, Freshness, MasterKey, MasterKeys, Table, Vault as _};
 use postrider_application::stores::Events;
 use postrider_domain::Timestamp;
 use postrider_http_api::query_router;
@@ -222,12 +220,7 @@ impl Blobs for ServedElsewhere {
         unreachable!("what the store serves is not read");
     }
 
-    async fn link(
-        &self,
-        key: &str,
-        _: Timestamp,
-        valid_for: Duration,
-    ) -> Result<Option<String>, BlobError> {
+    async fn link(&self, key: &str, _: Timestamp, valid_for: Duration) -> Result<Option<String>, BlobError> {
         Ok(Some(format!("https://bucket.example.com/{key}?for={}", valid_for.as_secs())))
     }
 }
@@ -256,6 +249,9 @@ async fn what_the_store_serves_by_itself_is_redirected_there() {
         assert_eq!(answer.headers["cache-control"], "no-store");
     }
     let head = ask(Call::new(Method::HEAD, &link)).await;
-    assert_eq!((head.status, &head.headers["content-length"]), (200, &data.len().to_string().parse().unwrap()));
+    assert_eq!(
+        (head.status, &head.headers["content-length"]),
+        (200, &data.len().to_string().parse().unwrap())
+    );
     assert_eq!(ask(Call::new(Method::GET, &small)).await.body, DATA, "what is with the event is served here");
 }

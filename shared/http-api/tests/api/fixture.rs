@@ -90,7 +90,8 @@ impl Api {
             clock.clone(),
         );
 
-        let authenticator = Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault.clone(), clock.clone()));
+        let authenticator =
+            Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault.clone(), clock.clone()));
         let ingest = Ingest::new(
             events.clone(),
             endpoints.clone(),

@@ -16,7 +16,8 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use postrider_application::ports::outbound::Refusal;
 use postrider_application::ports::{
-    AttemptJob, AttemptResult, Channel as _, Content, Destination, Outbound, OutboundError, OutboundRequest, OutboundResponse,
+    AttemptJob, AttemptResult, Channel as _, Content, Destination, Outbound, OutboundError, OutboundRequest,
+    OutboundResponse,
 };
 use postrider_domain::event::Audience;
 use postrider_domain::signature::{KeyRing, RingKey};
