@@ -81,7 +81,7 @@ pub(crate) struct DevConfig {
     pub(crate) circuit_recovery_seconds: u64,
 
     /// The address under which others reach this API, such as https://events.example.com: what links to data begin
-    /// with. Default: where it listens.
+    /// with. Default: where it listens, unless that is every address of the machine; then no endpoint gets links.
     #[arg(long, value_name = "URL", env = "POSTRIDER_PUBLIC_URL")]
     pub(crate) public_url: Option<PublicUrl>,
 

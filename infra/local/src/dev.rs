@@ -42,7 +42,8 @@ async fn run_until_stopped(config: DevConfig) -> anyhow::Result<()> {
     let base = format!("http://{}", listener.local_addr()?);
     let folder = (!config.in_memory).then_some(config.data.as_path());
     // A server that listens on every address does not know by which of them it is reached.
-    let public_url = config.public_url.map_or_else(|| base.parse(), Ok)?;
+    let is_known = !listener.local_addr()?.ip().is_unspecified();
+    let public_url = config.public_url.or_else(|| base.parse().ok().filter(|_| is_known));
     let settings = Settings {
         allowed: &config.allow_cidrs.0,
         platform_key: config.platform_key,

@@ -118,8 +118,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) platform_key: Option<SecretString>,
     /// When circuits open.
     pub(crate) circuit_rules: CircuitRules,
-    /// What links to data begin with.
-    pub(crate) public_url: PublicUrl,
+    /// What links to data begin with; `None` when no links can be made.
+    pub(crate) public_url: Option<PublicUrl>,
 }
 
 /// The running system.
@@ -181,8 +181,9 @@ impl Stack {
             release,
             RunJobs::new(jobs.clone(), redeliver.clone()),
         ));
-        let links = DataLinks::new(settings.public_url, vault.clone());
-        let webhook = Arc::new(WebhookChannel::new(outbound.clone()).linking(true));
+        let links = settings.public_url.map(|url| DataLinks::new(url, vault.clone()));
+        let has_links = links.is_some();
+        let webhook = Arc::new(WebhookChannel::new(outbound.clone()).linking(has_links));
         let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
         let deliver = Deliver::new(
             deliveries.clone(),
@@ -195,7 +196,7 @@ impl Stack {
         );
         // The data folder is this process's alone, so whoever claimed anything before has ended.
         let deliver = deliver.alone_since(clock.now()).circuit_rules(settings.circuit_rules);
-        let deliver = Arc::new(deliver.linking(Some(links)).payload_room(PAYLOAD_ROOM));
+        let deliver = Arc::new(deliver.linking(links).payload_room(PAYLOAD_ROOM));
         let record = Arc::new(RecordDeadLetter::new(
             deliveries.clone(),
             dead_letters.clone(),
@@ -244,7 +245,7 @@ impl Stack {
                 endpoints: endpoints.clone(),
                 manage: ManageEndpoints::new(
                     endpoints.clone(),
-                    postrider_channels::channels(outbound, true),
+                    postrider_channels::channels(outbound, has_links),
                     secrets.clone(),
                     clock.clone(),
                     entropy.clone(),

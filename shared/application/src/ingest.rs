@@ -212,7 +212,8 @@ impl Ingest {
                 Err(error) => results.push((index, Err(error))),
             }
         }
-        let (generated, named) = futures::join!(self.accept_generated(generated, version), self.accept_named(named, version));
+        let (generated, named) =
+            futures::join!(self.accept_generated(generated, version), self.accept_named(named, version));
         results.extend(generated);
         results.extend(named);
         results.sort_by_key(|(index, _)| *index);

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::{
-    ChannelKind, EndpointId, EventType, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription, TenantId,
-    Timestamp,
+    ChannelKind, EndpointId, EventType, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription,
+    TenantId, Timestamp,
 };
 
 /// The most subscriptions of one endpoint: replacing them all is one DynamoDB transaction of 100 actions.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Deliver, DeliverError, Job};
-use crate::links::DataLink;
+use crate::links::{DataLink, DataLinks};
 use crate::ports::blobs::load;
 use crate::ports::{Content, Destination};
 
@@ -23,6 +23,13 @@ impl Given {
 }
 
 impl Deliver {
+    /// The same worker, which makes links for endpoints that are to get them in place of the data.
+    #[must_use]
+    pub fn linking(mut self, links: Option<DataLinks>) -> Self {
+        self.links = links;
+        self
+    }
+
     /// What a destination is given of an event. Each attempt gets a link of its own, which lives from then on.
     pub(super) async fn given(
         &self,

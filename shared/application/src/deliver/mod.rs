@@ -166,20 +166,6 @@ impl Deliver {
         }
     }
 
-    /// The same worker, which makes links for endpoints that are to get them in place of the data.
-    #[must_use]
-    pub fn linking(mut self, links: Option<DataLinks>) -> Self {
-        self.links = links;
-        self
-    }
-
-    /// The same worker, which holds at most so many bytes of large payloads in memory at a time.
-    #[must_use]
-    pub fn payload_room(mut self, bytes: u64) -> Self {
-        self.room = Room::new(bytes);
-        self
-    }
-
     /// The same worker with other rules for circuits.
     #[must_use]
     pub fn circuit_rules(mut self, rules: CircuitRules) -> Self {
@@ -442,7 +428,9 @@ impl Deliver {
         match verdict {
             Verdict::Delivered => Ok(()),
             // What is done about it is done by the schedule, or by a person.
-            Verdict::Retry { .. } if delivery.next_attempt_at.is_none() || delivery.due_at.is_some() => Ok(()),
+            Verdict::Retry { .. } if delivery.next_attempt_at.is_none() || delivery.due_at.is_some() => {
+                Ok(())
+            }
             Verdict::Retry { at } => {
                 let next = job.message.clone().attempt_at(delivery.attempt_count + 1, Some(at));
                 self.send(job, next, at.since(self.clock.now())).await

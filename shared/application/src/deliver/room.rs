@@ -90,6 +90,13 @@ pub(super) enum Reserved {
 }
 
 impl Deliver {
+    /// The same worker, which holds at most so many bytes of large payloads in memory at a time.
+    #[must_use]
+    pub fn payload_room(mut self, bytes: u64) -> Self {
+        self.room = Room::new(bytes);
+        self
+    }
+
     /// Room for the data of an attempt; `None` when there was none for so long, and the message was sent again.
     pub(super) async fn room_for(
         &self,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use postrider_domain::endpoint::DEFAULT_TIMEOUT;
 use postrider_domain::signature::KeyRing;
 use postrider_domain::{
-    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, InOrder, RateLimit, RetryPolicy, Subscription,
-    TenantId, Timestamp,
+    ChannelKind, Endpoint, EndpointId, EndpointStatus, FieldProblem, InOrder, RateLimit, RetryPolicy,
+    Subscription, TenantId, Timestamp,
 };
 use serde_json::Value;
 

@@ -41,9 +41,8 @@ impl Deliveries {
         let next = page.next.map(|key| place_of(text(&key, "sk"))).transpose()?;
         let deliveries = page.items.into_iter().map(|item| read_item(tenant, item));
         let deliveries: Result<Vec<_>, TableError> = deliveries.collect();
-        let waits = |delivery: &Delivery| {
-            delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
-        };
+        let waits =
+            |delivery: &Delivery| delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
         Ok(WaitingPage { deliveries: deliveries?.into_iter().filter(waits).collect(), next })
     }
 }

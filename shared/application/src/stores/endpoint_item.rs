@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use postrider_domain::retry::Backoff;
 use postrider_domain::signature::PublishedKey;
-use postrider_domain::{Endpoint, Filter, InOrder, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp};
+use postrider_domain::{
+    Endpoint, Filter, InOrder, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

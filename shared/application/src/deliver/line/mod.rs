@@ -133,7 +133,9 @@ impl Deliver {
             true if message.renew && !waits => Standing::Outside,
             true => Standing::InLine(Some(Box::new(delivery))),
             // Not for a message that was late: its attempt is over.
-            false if is_parked && !message.renew && message.attempt > delivery.attempt_count => Standing::Before,
+            false if is_parked && !message.renew && message.attempt > delivery.attempt_count => {
+                Standing::Before
+            }
             false => Standing::Outside,
         })
     }

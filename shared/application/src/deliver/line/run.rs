@@ -17,6 +17,8 @@ enum Stopped {
     Done,
     /// The endpoint takes nothing now.
     Refused,
+    /// The first one waits for its turn or for room, and its message was sent again.
+    SentAgain,
     /// The time is up before this delivery.
     OutOfTime(Box<Job>),
 }
@@ -27,6 +29,8 @@ enum Step {
     Next,
     /// It holds back the others.
     Blocked,
+    /// It waits for its turn or for room, and its message was sent again.
+    SentAgain,
     /// The endpoint takes nothing now, for this reason.
     Refused(String),
     /// It was changed meanwhile: it has to be looked at again.
@@ -50,6 +54,10 @@ impl Deliver {
             if let Stopped::OutOfTime(next) = stopped {
                 let message = next.message.clone().rechecked();
                 return self.send(&next, message, Duration::ZERO).await;
+            }
+            // It is ready, and would be taken up again at once.
+            if matches!(stopped, Stopped::SentAgain) {
+                return Ok(());
             }
             let refused = matches!(stopped, Stopped::Refused);
             if !is_left || (refused && self.gate.passes_after_all(ordered.endpoint()).await?.is_none()) {
@@ -156,6 +164,7 @@ impl Deliver {
                 Step::Next => (line.done_to, line.blocked) = (place, None),
                 Step::Again => ahead = Ahead::new(ordered, line.done_to),
                 Step::Blocked => return Ok(Stopped::Done),
+                Step::SentAgain => return Ok(Stopped::SentAgain),
                 Step::Refused(why) => {
                     line.blocked = None;
                     self.park_behind(&mut ahead, &why, begun).await?;
@@ -190,10 +199,10 @@ impl Deliver {
         }
         // The time of a run is too short to wait for room.
         let Some(_room) = self.room_for(job, Some(ordered.open), 2, Duration::ZERO).await? else {
-            return Ok(Step::Blocked);
+            return Ok(Step::SentAgain);
         };
         if !self.has_turn(job, Some(ordered.open), 2).await? {
-            return Ok(Step::Blocked);
+            return Ok(Step::SentAgain);
         }
         let attempts_before = delivery.attempt_count;
         let blocked_since =
@@ -204,7 +213,9 @@ impl Deliver {
             delivery.renewed_by = job.message.job()?;
         }
         let gives_way_at = blocked_since.after(ordered.in_order.max_blocked);
-        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else { return Ok(Step::Again) };
+        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else {
+            return Ok(Step::Again);
+        };
         Ok(match after.status {
             DeliveryStatus::Delivered | DeliveryStatus::Failed | DeliveryStatus::Cancelled => Step::Next,
             DeliveryStatus::Parked if after.attempt_count > attempts_before => Step::Next,
@@ -227,7 +238,8 @@ impl Deliver {
         if delivery.id == job.delivery_id {
             let is_current = job.message.renew || job.message.attempt == delivery.attempt_count + 1;
             let message = job.message.clone();
-            let message = if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
+            let message =
+                if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
             let (event, payload, delivery_id) = (job.event.clone(), job.payload.clone(), job.delivery_id);
             return Ok(Some(Job { message, event, payload, delivery_id }));
         }
