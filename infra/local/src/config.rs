@@ -80,7 +80,7 @@ pub(crate) struct DevConfig {
     #[arg(long, value_name = "SECONDS", env = "POSTRIDER_CIRCUIT_RECOVERY_SECONDS", default_value_t = 300)]
     pub(crate) circuit_recovery_seconds: u64,
 
-    /// The address under which others reach this API, such as https://events.example.com: what links to data begin
+    /// The address under which others reach this API, such as `https://events.example.com`: what links to data begin
     /// with. Default: where it listens, unless that is every address of the machine; then no endpoint gets links.
     #[arg(long, value_name = "URL", env = "POSTRIDER_PUBLIC_URL")]
     pub(crate) public_url: Option<PublicUrl>,
