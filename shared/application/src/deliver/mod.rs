@@ -11,6 +11,7 @@
 mod content;
 mod gate;
 mod line;
+mod log;
 mod open_endpoints;
 mod room;
 
@@ -32,6 +33,7 @@ pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
 use self::gate::crowd::Crowds;
 use self::gate::{AttemptSummary, Entry, Gate};
+use self::log::log_attempt;
 use self::room::{PATIENCE, ROOM_BYTES, Room};
 use crate::endpoints::{ChangeStatus, EndpointError};
 use crate::links::DataLinks;
@@ -478,25 +480,4 @@ impl Deliver {
         let channel = self.endpoints.channel();
         Ok(send_all(&*self.queue, QueueName::of(channel, job.event.priority.lane()), vec![message]).await?)
     }
-}
-
-/// One line for each attempt, without payload and secrets.
-fn log_attempt(delivery: &Delivery, attempt: &Attempt) {
-    tracing::info!(
-        target: "delivery.attempted",
-        {
-            tenant.id = %delivery.tenant,
-            event.id = %delivery.event_id,
-            event.kind = %delivery.event_type,
-            endpoint.id = %delivery.endpoint(),
-            delivery.id = %delivery.id,
-            channel = %delivery.channel,
-            attempt.number = attempt.number,
-            outcome = %attempt.outcome,
-            response.status = attempt.response.as_ref().map(|response| response.status),
-            error = attempt.error,
-            duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
-        },
-        "delivery attempted"
-    );
 }
