@@ -78,6 +78,7 @@ def deploy(folder: Path, environment: dict[str, str], emulator_url: str, functio
     make_limits_numbers(emulator_url)
     secret = client("secretsmanager", emulator_url).get_secret_value(SecretId=outputs["PlatformKeySecret"])
     stack = Stack(name, emulator_url, outputs, secret["SecretString"], functions)
+    tell_address(stack)
     wait_for(f"{stack.url}/health", 60)
     return stack
 
@@ -89,6 +90,18 @@ def make_limits_numbers(emulator_url: str) -> None:
     for source in functions.list_event_source_mappings()["EventSourceMappings"]:
         scaling = {name: int(value) for name, value in source.get("ScalingConfig", {}).items()}
         functions.update_event_source_mapping(UUID=source["UUID"], ScalingConfig=scaling)
+
+
+def tell_address(stack: Stack) -> None:
+    """Gives the functions that make links an address that leads to the API from here: the template's is a name that
+    only some resolvers know."""
+    functions = client("lambda", stack.emulator_url)
+    for name in stack.functions:
+        function = f"{stack.name}-{name}"
+        variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        if "POSTRIDER_PUBLIC_URL" in variables:
+            variables["POSTRIDER_PUBLIC_URL"] = stack.url
+            functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
 
 
 def wait_for(url: str, seconds: float) -> None:

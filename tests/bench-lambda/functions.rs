@@ -51,7 +51,7 @@ impl Function {
 
     /// Its variables, the tables' aside.
     const fn variables(self) -> &'static [Variable] {
-        use Variable::{AllowCidrs, Bucket, MasterKey, PlatformKey, QueueUrl};
+        use Variable::{AllowCidrs, Bucket, MasterKey, PlatformKey, PublicUrl, QueueUrl};
         const EVENTS: Variable = QueueUrl("EVENTS", "events");
         const WEBHOOK: Variable = QueueUrl("WEBHOOK", "webhook");
         const EXPRESS: Variable = QueueUrl("WEBHOOK_EXPRESS", "webhook-express");
@@ -66,11 +66,14 @@ impl Function {
                 Bucket,
                 MasterKey,
                 AllowCidrs,
+                PublicUrl,
             ],
             Self::DeadLetter => &[QueueUrl("EVENTS_DLQ", "events-dlq")],
             Self::Schedule => &[EVENTS, WEBHOOK, EXPRESS, MasterKey],
-            Self::Query => &[Bucket, PlatformKey],
-            Self::Manage => &[EVENTS, WEBHOOK, EXPRESS, Bucket, MasterKey, PlatformKey, AllowCidrs],
+            Self::Query => &[Bucket, MasterKey, PlatformKey],
+            Self::Manage => {
+                &[EVENTS, WEBHOOK, EXPRESS, Bucket, MasterKey, PlatformKey, AllowCidrs, PublicUrl]
+            }
         }
     }
 
@@ -115,6 +118,7 @@ enum Variable {
     MasterKey,
     PlatformKey,
     AllowCidrs,
+    PublicUrl,
 }
 
 impl Variable {
@@ -128,6 +132,7 @@ impl Variable {
             Self::PlatformKey => ("POSTRIDER_PLATFORM_KEY_SECRET".to_owned(), "platform-key".to_owned()),
             // Where the receiver of this program is.
             Self::AllowCidrs => ("POSTRIDER_ALLOW_CIDRS".to_owned(), "127.0.0.0/8".to_owned()),
+            Self::PublicUrl => ("POSTRIDER_PUBLIC_URL".to_owned(), "https://events.example.com".to_owned()),
         }
     }
 }

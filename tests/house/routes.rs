@@ -35,7 +35,7 @@ pub(crate) fn code_routes() -> Vec<CodeRoute> {
             for call in body.split(".route(").skip(1) {
                 let path = call.split('"').nth(1).unwrap();
                 let handlers = call.rsplit_once('"').unwrap().1;
-                for method in ["get", "post", "put", "patch", "delete"] {
+                for method in ["get", "head", "post", "put", "patch", "delete"] {
                     let call = format!("{method}(");
                     let is_word =
                         |at: usize| !handlers[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');

@@ -140,8 +140,8 @@ pub(crate) async fn oversized_bodies_name_the_limit(target: &Target) {
     let cases = [
         (
             ROUTE,
-            format!(r#"{{"type":"a.b","data":1{}}}"#, spaces(1_032_192 + 64 * 1024)),
-            1_032_192 + 64 * 1024,
+            format!(r#"{{"type":"a.b","data":1{}}}"#, spaces(5_000_000 + 64 * 1024)),
+            5_000_000 + 64 * 1024,
         ),
         ("/v1/events/batch", format!(r#"{{"events":[]{}}}"#, spaces(5 * 1024 * 1024)), 5 * 1024 * 1024),
         ("/v1/endpoints", format!(r#"{{"name":"x"{}}}"#, spaces(128 * 1024)), 128 * 1024),

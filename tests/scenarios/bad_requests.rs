@@ -71,6 +71,8 @@ pub(crate) async fn endpoints_are_refused_by_field(target: &Target) {
         (json!({"config": {"colour": "red"}}), 422, "config.colour"),
         (json!({"config": {"method": "GET"}}), 422, "config.method"),
         (json!({"config": {"payload": "xml"}}), 422, "config.payload"),
+        (json!({"config": {"link_ttl_seconds": 60}}), 422, "config.link_ttl_seconds"),
+        (json!({"config": {"payload": "thin", "link_ttl_seconds": 59}}), 422, "config.link_ttl_seconds"),
         (json!({"config": {"headers": {"Host": "x"}}}), 422, "config.headers.Host"),
         (json!({"config": {"headers": {"webhook-id": "x"}}}), 422, "config.headers.webhook-id"),
         (json!({"config": {"headers": {"X-A": "a\nb"}}}), 422, "config.headers.X-A"),

@@ -16,6 +16,7 @@ mod endpoints;
 mod idempotency;
 mod in_order;
 mod isolation;
+mod links;
 mod lists;
 mod matching;
 mod pace;
@@ -78,6 +79,9 @@ fn main() -> ExitCode {
         payloads: data_arrives_as_it_was_sent,
             large_data_arrives_as_it_was_sent,
             data_may_be_as_large_as_the_limit_and_no_larger;
+        links: a_link_leads_to_the_data_that_others_get,
+            a_link_to_small_data_is_as_good,
+            nobody_makes_a_link;
         requests: the_body_can_be_the_data_alone,
             the_body_can_be_signed_for_older_receivers,
             credentials_arrive_and_are_masked,

@@ -124,6 +124,15 @@ impl Client {
     }
 }
 
+/// Follows a link that somebody was given, and where that redirects to, as a receiver without a key does.
+pub async fn follow(link: &str) -> Reply {
+    let reply = answer(http().get(link)).await.unwrap();
+    if reply.status != 307 {
+        return reply;
+    }
+    answer(http().get(reply.header("location"))).await.unwrap()
+}
+
 /// Sends a request and reads the whole answer.
 ///
 /// # Errors

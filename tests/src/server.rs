@@ -33,6 +33,7 @@ impl Server {
             .arg(data)
             .env("POSTRIDER_PLATFORM_KEY", platform_key)
             .env_remove("POSTRIDER_ALLOW_CIDRS")
+            .env_remove("POSTRIDER_PUBLIC_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file.try_clone().unwrap())

@@ -47,6 +47,11 @@ impl Target {
         Self { url, platform_key, own: Mutex::new(Some(Own { server, folder, log })) }
     }
 
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The operator's client.
     pub fn platform(&self) -> Client {
         Client::new(&self.url, Some(&self.platform_key))

@@ -33,6 +33,7 @@ pub(crate) async fn cases(target: &Target) -> Vec<Case> {
     let receiver = Receiver::start().await;
     let one = tenant.endpoint(&receiver.url("/one"), json!({})).await;
     let other = tenant.endpoint(&receiver.url("/other"), json!({"config": {"payload": "data"}})).await;
+    let thin = tenant.endpoint(&receiver.url("/thin"), json!({"config": {"payload": "thin"}})).await;
     let rotated = tenant.endpoint(&receiver.url("/rotated"), json!({})).await;
     let route = format!("/v1/endpoints/{}/secret/rotate", rotated.id);
     let new = tenant.admin.post(&route, &json!({})).await.expect(200).json();
@@ -44,9 +45,11 @@ pub(crate) async fn cases(target: &Target) -> Vec<Case> {
     let large = json!({"type": "payment.success", "data": {"text": "é".repeat(200_000)}});
     tenant.publish(&large).await;
     let mut cases = Vec::new();
-    for (path, secret, wrong) in
-        [("/one", &one.secret, &other.secret), ("/other", &other.secret, &one.secret)]
-    {
+    for (path, secret, wrong) in [
+        ("/one", &one.secret, &other.secret),
+        ("/other", &other.secret, &one.secret),
+        ("/thin", &thin.secret, &one.secret),
+    ] {
         for request in receiver.wait_for(path, DATA.len() + 1).await {
             cases.extend(with_tampered(&request, secret, wrong));
         }

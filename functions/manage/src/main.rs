@@ -26,7 +26,8 @@ async fn main() -> Result<(), Error> {
     let webhook = ChannelKind::Webhook;
     let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
     let queue = start.queues(&queues)?;
-    let channels = postrider_channels::channels(Arc::new(HttpOutbound::new(&start.allowed_networks()?)?));
+    let outbound = Arc::new(HttpOutbound::new(&start.allowed_networks()?)?);
+    let channels = postrider_channels::channels(outbound, start.public_url()?.is_some());
     let vault = start.vault().await?;
     let (clock, entropy) = (start.clock, start.entropy);
     let (keys, tenants) = (ApiKeys::new(table.clone()), Tenants::new(table.clone()));

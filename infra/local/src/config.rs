@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use postrider_application::links::PublicUrl;
 use postrider_domain::CircuitRules;
 use postrider_outbound::parse_networks;
 use secrecy::SecretString;
@@ -78,6 +79,11 @@ pub(crate) struct DevConfig {
     /// For how many seconds at first; twice as long each time that the endpoint still fails then, up to an hour.
     #[arg(long, value_name = "SECONDS", env = "POSTRIDER_CIRCUIT_RECOVERY_SECONDS", default_value_t = 300)]
     pub(crate) circuit_recovery_seconds: u64,
+
+    /// The address under which others reach this API, such as `https://events.example.com`: what links to data begin
+    /// with. Default: where it listens, unless that is every address of the machine; then no endpoint gets links.
+    #[arg(long, value_name = "URL", env = "POSTRIDER_PUBLIC_URL")]
+    pub(crate) public_url: Option<PublicUrl>,
 
     /// The operator's key, which administers tenants; nobody is the operator without it.
     #[arg(long, value_name = "KEY", env = "POSTRIDER_PLATFORM_KEY", hide_env_values = true, value_parser = parse_key)]

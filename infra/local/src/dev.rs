@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::DevConfig;
-use crate::stack::Stack;
+use crate::stack::{Settings, Stack};
 use crate::{demo, server};
 
 /// How long requests under way may take once the server is asked to stop.
@@ -41,7 +41,16 @@ async fn run_until_stopped(config: DevConfig) -> anyhow::Result<()> {
     let listener = server::listen(config.addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
     let folder = (!config.in_memory).then_some(config.data.as_path());
-    let stack = Stack::start(folder, &config.allow_cidrs.0, config.platform_key, circuit_rules).await?;
+    // A server that listens on every address does not know by which of them it is reached.
+    let is_known = !listener.local_addr()?.ip().is_unspecified();
+    let public_url = config.public_url.or_else(|| base.parse().ok().filter(|_| is_known));
+    let settings = Settings {
+        allowed: &config.allow_cidrs.0,
+        platform_key: config.platform_key,
+        circuit_rules,
+        public_url,
+    };
+    let stack = Stack::start(folder, settings).await?;
     let router = server::router(&stack);
     let (stop, mut stopped) = watch::channel(false);
     let asked_to_stop = async move {

@@ -54,7 +54,7 @@ pub(crate) fn router(endpoints: Endpoints, secrets: Secrets, clock: Arc<dyn Cloc
     let receiver = Receiver { endpoints, secrets, clock, received: Arc::default() };
     Router::new()
         .route("/_receiver/{tenant}/{*name}", get(list).post(receive))
-        .layer(DefaultBodyLimit::max(2 * 1024 * 1024))
+        .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
         .with_state(receiver)
 }
 

@@ -13,6 +13,7 @@ use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
 use postrider_application::jobs::{ManageJobs, RunJobs};
+use postrider_application::links::{DataLinks, PublicUrl, ReadData};
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
 use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
@@ -60,6 +61,10 @@ const DELIVER: EventSourceConfig = EventSourceConfig {
 /// How urgent deliveries are attempted: past the others, and seldom many.
 const DELIVER_EXPRESS: EventSourceConfig = EventSourceConfig { concurrency: 16, ..DELIVER };
 
+/// How many bytes of large payloads are in memory at a time for attempts: 25 of the largest for an endpoint, and as
+/// many for the others.
+const PAYLOAD_ROOM: u64 = 256_000_000;
+
 /// How dead letters are recorded.
 const RECORD: EventSourceConfig = EventSourceConfig {
     batch_size: 10,
@@ -105,6 +110,18 @@ impl Ports {
     }
 }
 
+/// What the operator chooses.
+pub(crate) struct Settings<'a> {
+    /// The networks that receivers may be in although they are not public.
+    pub(crate) allowed: &'a [IpNet],
+    /// The operator's key.
+    pub(crate) platform_key: Option<SecretString>,
+    /// When circuits open.
+    pub(crate) circuit_rules: CircuitRules,
+    /// What links to data begin with; `None` when no links can be made.
+    pub(crate) public_url: Option<PublicUrl>,
+}
+
 /// The running system.
 pub(crate) struct Stack {
     /// What the API calls.
@@ -125,21 +142,17 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Builds and starts everything but the HTTP server. `folder` is where to keep it; `None` keeps nothing.
-    pub(crate) async fn start(
-        folder: Option<&Path>,
-        allowed: &[IpNet],
-        platform_key: Option<SecretString>,
-        circuit_rules: CircuitRules,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: Option<&Path>, settings: Settings<'_>) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ports = match folder {
-            Some(path) => Ports::in_folder(path, Arc::clone(&clock), platform_key)?,
-            None => Ports::in_memory(Arc::clone(&clock), platform_key)?,
+            Some(path) => Ports::in_folder(path, Arc::clone(&clock), settings.platform_key)?,
+            None => Ports::in_memory(Arc::clone(&clock), settings.platform_key)?,
         };
         let Ports { table, queues, blobs, vault, data_dir } = ports;
         let queue: Arc<dyn Queue> = Arc::clone(&queues) as Arc<dyn Queue>;
-        let outbound = Arc::new(HttpOutbound::new(allowed).context("cannot prepare outgoing requests")?);
+        let outbound =
+            Arc::new(HttpOutbound::new(settings.allowed).context("cannot prepare outgoing requests")?);
 
         let (tenants, api_keys) = (Tenants::new(table.clone()), ApiKeys::new(table.clone()));
         let endpoints = Endpoints::new(table.clone());
@@ -168,7 +181,9 @@ impl Stack {
             release,
             RunJobs::new(jobs.clone(), redeliver.clone()),
         ));
-        let webhook = Arc::new(WebhookChannel::new(outbound.clone()));
+        let links = settings.public_url.map(|url| DataLinks::new(url, vault.clone()));
+        let has_links = links.is_some();
+        let webhook = Arc::new(WebhookChannel::new(outbound.clone()).linking(has_links));
         let open_endpoints = OpenEndpoints::new(endpoints.clone(), secrets.clone(), webhook, clock.clone());
         let deliver = Deliver::new(
             deliveries.clone(),
@@ -180,7 +195,8 @@ impl Stack {
             entropy.clone(),
         );
         // The data folder is this process's alone, so whoever claimed anything before has ended.
-        let deliver = Arc::new(deliver.alone_since(clock.now()).circuit_rules(circuit_rules));
+        let deliver = deliver.alone_since(clock.now()).circuit_rules(settings.circuit_rules);
+        let deliver = Arc::new(deliver.linking(links).payload_room(PAYLOAD_ROOM));
         let record = Arc::new(RecordDeadLetter::new(
             deliveries.clone(),
             dead_letters.clone(),
@@ -191,7 +207,7 @@ impl Stack {
         ));
 
         let authenticator =
-            Arc::new(Authenticator::new(api_keys.clone(), tenants.clone(), vault, clock.clone()));
+            Arc::new(Authenticator::new(api_keys.clone(), tenants.clone(), vault.clone(), clock.clone()));
         let ingest = Ingest::new(
             events.clone(),
             endpoints.clone(),
@@ -216,6 +232,7 @@ impl Stack {
             },
             query: QueryServices {
                 authenticator: authenticator.clone(),
+                data: ReadData::new(events.clone(), blobs.clone(), vault, clock.clone()),
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries, blobs),
                 endpoints: endpoints.clone(),
                 dead_letters,
@@ -228,7 +245,7 @@ impl Stack {
                 endpoints: endpoints.clone(),
                 manage: ManageEndpoints::new(
                     endpoints.clone(),
-                    postrider_channels::channels(outbound),
+                    postrider_channels::channels(outbound, has_links),
                     secrets.clone(),
                     clock.clone(),
                     entropy.clone(),

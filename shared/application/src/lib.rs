@@ -14,6 +14,7 @@ pub(crate) mod in_order;
 pub mod inbox;
 pub mod ingest;
 pub mod jobs;
+pub mod links;
 pub(crate) mod matching;
 pub mod messages;
 pub mod ports;

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use postrider_domain::event::Audience;
 use postrider_domain::{ChannelKind, EndpointId, Event, Pattern, TenantId, Timestamp};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::cache::TimedCache;
 use crate::messages::Payload;
+use crate::ports::blobs::load;
 use crate::ports::{BlobError, Blobs, Clock, TableError};
 use crate::stores::Endpoints;
 use crate::stores::endpoints::Subscriber;
@@ -19,6 +23,10 @@ pub const CHUNK: usize = 250;
 /// How long subscriptions stay in memory. They are asked for by the tenant's version, so this bounds memory,
 /// not freshness.
 const CACHED: Duration = Duration::from_secs(600);
+
+/// How many large payloads are read at a time, to be looked into by filters: a batch has ten, which with what reading
+/// takes would be more than half of a function's memory.
+const LARGE: usize = 4;
 
 /// It cannot be told who gets an event.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +73,18 @@ pub(crate) struct Matching {
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
+    large: Semaphore,
 }
 
 impl Matching {
     pub(crate) fn new(endpoints: Endpoints, blobs: Arc<dyn Blobs>, clock: Arc<dyn Clock>) -> Self {
-        Self { endpoints, blobs, clock, subscribers: TimedCache::new(10_000, CACHED) }
+        Self {
+            endpoints,
+            blobs,
+            clock,
+            subscribers: TimedCache::new(10_000, CACHED),
+            large: Semaphore::new(LARGE),
+        }
     }
 
     pub(crate) const fn endpoints(&self) -> &Endpoints {
@@ -108,9 +123,9 @@ impl Matching {
                     continue;
                 }
                 if let Some(filter) = &subscriber.filter {
-                    let data = match &data {
+                    let (_, data) = match &data {
                         Some(data) => data,
-                        None => data.insert(crate::ports::blobs::load(&*self.blobs, payload).await?),
+                        None => data.insert(self.load(payload).await?),
                     };
                     if !filter.matches(std::str::from_utf8(data).unwrap_or_default()) {
                         continue;
@@ -126,6 +141,16 @@ impl Matching {
             }
         }
         Ok(targets)
+    }
+
+    /// The data of an event, and its place among those that are held at a time.
+    async fn load(&self, payload: &Payload) -> Result<(Option<SemaphorePermit<'_>>, Bytes), BlobError> {
+        let place = match payload {
+            // It is never closed.
+            Payload::Stored { .. } => self.large.acquire().await.ok(),
+            Payload::Inline(_) => None,
+        };
+        Ok((place, load(&*self.blobs, payload).await?))
     }
 
     async fn named(

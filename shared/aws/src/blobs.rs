@@ -1,8 +1,11 @@
 //! The Blobs port on S3.
 
+use std::time::{Duration, SystemTime};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_application::ports::{BlobError, Blobs};
+use postrider_domain::Timestamp;
 
 use crate::s3::{Bucket, S3Error};
 
@@ -31,5 +34,16 @@ impl Blobs for S3Blobs {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
         self.0.get(key).await.map_err(|error| failed("read", key, error))
+    }
+
+    async fn link(
+        &self,
+        key: &str,
+        now: Timestamp,
+        valid_for: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now.as_millis());
+        let link = self.0.link(key, now, valid_for).await;
+        link.map(Some).map_err(|error| failed("link to", key, error))
     }
 }

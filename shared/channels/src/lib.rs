@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use postrider_application::ports::{Channels, Outbound};
 
-/// Every channel that is built into this program.
-pub fn channels(outbound: Arc<dyn Outbound>) -> Channels {
-    Channels::new(vec![Arc::new(webhook::WebhookChannel::new(outbound))])
+/// Every channel that is built into this program, in a deployment where links to data can be made, or not.
+pub fn channels(outbound: Arc<dyn Outbound>, has_links: bool) -> Channels {
+    Channels::new(vec![Arc::new(webhook::WebhookChannel::new(outbound).linking(has_links))])
 }

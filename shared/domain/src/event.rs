@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{EndpointId, EventId, FieldProblem, Priority, TenantId, Timestamp};
 
-/// The largest `data` of an event in bytes: an SQS message (1 MiB) less room for everything around it.
-pub const MAX_DATA_BYTES: usize = 1024 * 1024 - 16 * 1024;
+/// The largest `data` of an event in bytes. What carries an event here may carry less: a request that becomes a
+/// Lambda invocation has 6 MB with everything around it, a message of SQS 1 MiB.
+pub const MAX_DATA_BYTES: usize = 5_000_000;
 
 /// How far ahead an event can be published to be delivered later.
 pub const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_application::ports::{BlobError, Blobs};
+use postrider_domain::Timestamp;
 
 /// Blobs as files: the parts of a key are folders.
 pub struct FolderBlobs {
@@ -69,6 +71,11 @@ impl Blobs for FolderBlobs {
         let path = self.path(key);
         in_background("read", key, move || read(&path?)).await
     }
+
+    /// Whoever serves this reads it here.
+    async fn link(&self, _: &str, _: Timestamp, _: Duration) -> Result<Option<String>, BlobError> {
+        Ok(None)
+    }
 }
 
 /// Blobs that live as long as the process.
@@ -84,6 +91,11 @@ impl Blobs for MemoryBlobs {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+    }
+
+    /// Whoever serves this reads it here.
+    async fn link(&self, _: &str, _: Timestamp, _: Duration) -> Result<Option<String>, BlobError> {
+        Ok(None)
     }
 }
 

@@ -22,7 +22,8 @@ use crate::wire::batch::{BatchBody, BatchInput, BatchItem};
 use crate::wire::event::{EventBody, EventSummary};
 use crate::wire::publish::{AcceptedBody, EventInput};
 
-/// The largest body with one event: its data and room for everything around it.
+/// The largest body with one event: its data and room for everything around it. A request to Lambda has 6 MB
+/// (6,291,456 bytes) with this body as a JSON text in it, so that there each `"`, `\\` and line break counts twice.
 pub(crate) const MAX_EVENT_BODY_BYTES: usize = MAX_DATA_BYTES + 64 * 1024;
 
 /// The largest body with several events: below Lambda's limit for a request, 6 MB.

@@ -8,6 +8,7 @@
 //! else is read, and every store is asked for that caller's tenant only.
 
 mod auth;
+mod data;
 mod dead_letters;
 mod deliveries;
 mod endpoint_health;

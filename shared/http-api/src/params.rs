@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use postrider_application::links::FollowError;
 use url::form_urlencoded;
 
 use crate::json::clip;
@@ -21,6 +22,26 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let id = path.ok().and_then(|Path(text)| text.parse().ok());
         id.map(Self).ok_or_else(Problem::not_found)
+    }
+}
+
+/// A link to the data of an event. Whoever has one reads the data, so that nothing of it is repeated anywhere.
+pub(crate) struct Link {
+    pub(crate) token: String,
+    pub(crate) signature: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Link {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(token) = path.map_err(|_| FollowError::Unknown)?;
+        let query = parts.uri.query().unwrap_or_default();
+        // Programs that show links to people add parameters of their own.
+        let signature = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "signature");
+        let (_, signature) = signature.ok_or(FollowError::Unknown)?;
+        Ok(Self { token, signature: signature.into_owned() })
     }
 }
 

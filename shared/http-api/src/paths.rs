@@ -9,12 +9,13 @@ use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there. One without a variable goes before one that
 /// fits it.
-const PATHS: [(&str, &str); 44] = [
+const PATHS: [(&str, &str); 46] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
     ("/v1/events/{id}", "GET"),
     ("/v1/events/{id}/cancel", "POST"),
+    ("/v1/events/{id}/data", "GET"),
     ("/v1/events/{id}/replay", "POST"),
     ("/v1/endpoints", "GET, POST"),
     ("/v1/endpoints/{id}", "DELETE, GET, PATCH"),
@@ -53,6 +54,7 @@ const PATHS: [(&str, &str); 44] = [
     ("/v1/platform/dead-letters", "GET"),
     ("/v1/tenants", "GET, POST"),
     ("/v1/tenants/{id}", "GET, PATCH"),
+    ("/d/{token}", "GET, HEAD"),
     ("/.well-known/postrider/{tenant}/{endpoint}/jwks.json", "GET"),
 ];
 

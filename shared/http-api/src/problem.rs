@@ -11,6 +11,7 @@ use postrider_application::cancel_event::CancelError;
 use postrider_application::endpoints::{EndpointError, SecretsError};
 use postrider_application::ingest::IngestError;
 use postrider_application::jobs::ManageJobError;
+use postrider_application::links::FollowError;
 use postrider_application::ports::{BlobError, QueueError, TableError};
 use postrider_application::query::QueryError;
 use postrider_application::redeliver::RedeliverError;
@@ -33,6 +34,8 @@ pub(crate) enum Kind {
     Forbidden,
     /// There is no such thing, or not for this caller: the two are never told apart.
     NotFound,
+    /// There was such a thing, and there will be none again.
+    Gone,
     MethodNotAllowed,
     Conflict,
     TooLarge,
@@ -55,6 +58,7 @@ impl Kind {
             Self::Unauthorized => ("/problems/unauthorized", "No valid API key", StatusCode::UNAUTHORIZED),
             Self::Forbidden => ("/problems/forbidden", "Not allowed", StatusCode::FORBIDDEN),
             Self::NotFound => ("/problems/not-found", "Not found", StatusCode::NOT_FOUND),
+            Self::Gone => ("/problems/gone", "Gone", StatusCode::GONE),
             Self::MethodNotAllowed => {
                 ("/problems/method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED)
             }
@@ -323,6 +327,17 @@ impl From<QueryError> for Problem {
         match error {
             QueryError::Table(error) => error.into(),
             QueryError::Blobs(error) => error.into(),
+        }
+    }
+}
+
+impl From<FollowError> for Problem {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Unknown => Self::new(Kind::NotFound, error.to_string()),
+            FollowError::Ended => Self::new(Kind::Gone, error.to_string()),
+            FollowError::Vault(error) => Self::unavailable(&error),
+            FollowError::Table(error) => error.into(),
         }
     }
 }

@@ -14,8 +14,8 @@ use futures::FutureExt as _;
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
 use crate::{
-    dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key, paths,
-    replay, signing, tenants,
+    data, dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key,
+    paths, replay, signing, tenants,
 };
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
@@ -47,6 +47,7 @@ fn ingest_routes(services: IngestServices) -> Router {
 
 fn query_routes(services: QueryServices) -> Router {
     events::reading()
+        .merge(data::reading())
         .merge(endpoints::reading())
         .merge(endpoint_health::reading())
         .merge(signing::reading())

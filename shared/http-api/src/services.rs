@@ -7,6 +7,7 @@ use postrider_application::cancel_event::CancelEvent;
 use postrider_application::endpoints::{ChangeStatus, ManageEndpoints};
 use postrider_application::ingest::Ingest;
 use postrider_application::jobs::ManageJobs;
+use postrider_application::links::ReadData;
 use postrider_application::ports::Clock;
 use postrider_application::query::Lookup;
 use postrider_application::redeliver::Redeliver;
@@ -29,6 +30,8 @@ pub struct QueryServices {
     pub authenticator: Arc<Authenticator>,
     /// Finds events and deliveries.
     pub lookup: Lookup,
+    /// Finds the data of events, also by links to it.
+    pub data: ReadData,
     /// The endpoints, without their secrets.
     pub endpoints: Endpoints,
     /// The dead letters.

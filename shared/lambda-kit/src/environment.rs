@@ -43,11 +43,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A whole number; `None` when the variable is missing.
+    /// A number, or anything else that is read from a text; `None` when the variable is missing.
     ///
     /// # Errors
-    /// When it is not one.
-    pub fn number<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+    /// When it cannot be read.
+    pub fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
         let wrong = |error: T::Err| ConfigError::Wrong { name: name.to_owned(), reason: error.to_string() };
         self.optional(name).map(|text| text.parse().map_err(wrong)).transpose()
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider_application::deliver::CircuitRules;
+use postrider_application::links::PublicUrl;
 use postrider_application::ports::{Blobs, Clock, Entropy, Freshness, Queue, QueueName, Table, Vault};
 use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::{DynamoTable, S3Blobs, Sdk, SecretNames, SecretsManagerVault, SqsQueues, TableNames};
@@ -91,19 +92,33 @@ impl Start {
         let (reads_master, reads_platform) = (names.master.is_some(), names.platform.is_some());
         let vault = SecretsManagerVault::new(self.sdk.secrets_manager(), names, self.clock.clone());
         // What cannot be read now is asked for again by the first request, which then fails or succeeds.
-        if reads_master && let Err(error) = vault.master_keys(Freshness::Known).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the master key was not read in advance"
-            );
-        }
-        if reads_platform && let Err(error) = vault.platform_key().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the platform key was not read in advance"
-            );
-        }
+        let master = async {
+            if reads_master && let Err(error) = vault.master_keys(Freshness::Known).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the master key was not read in advance"
+                );
+            }
+        };
+        let platform = async {
+            if reads_platform && let Err(error) = vault.platform_key().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the platform key was not read in advance"
+                );
+            }
+        };
+        tokio::join!(master, platform);
         Ok(Arc::new(vault))
+    }
+
+    /// The address under which others reach the API, for links to data: `POSTRIDER_PUBLIC_URL`, default none, and
+    /// then no endpoint gets links.
+    ///
+    /// # Errors
+    /// When it is not such an address.
+    pub fn public_url(&self) -> Result<Option<PublicUrl>, ConfigError> {
+        self.environment.parsed("POSTRIDER_PUBLIC_URL")
     }
 
     /// The private networks that receivers may be in: `POSTRIDER_ALLOW_CIDRS`, separated by commas, default none.
@@ -121,9 +136,9 @@ impl Start {
     /// When one of them is not a number, or out of its bounds.
     pub fn circuit_rules(&self) -> Result<CircuitRules, ConfigError> {
         let default = CircuitRules::default();
-        let recovery = self.environment.number("POSTRIDER_CIRCUIT_RECOVERY_SECONDS")?;
+        let recovery = self.environment.parsed("POSTRIDER_CIRCUIT_RECOVERY_SECONDS")?;
         let rules = CircuitRules {
-            failures: self.environment.number("POSTRIDER_CIRCUIT_FAILURES")?.unwrap_or(default.failures),
+            failures: self.environment.parsed("POSTRIDER_CIRCUIT_FAILURES")?.unwrap_or(default.failures),
             recovery: recovery.map_or(default.recovery, Duration::from_secs),
         };
         let variable = |field: &str| match field {

@@ -226,6 +226,15 @@ impl Blobs for SimulatedBlobs {
         let what = || format!("read blob {key}");
         self.faults.call(what, self.inner.get(key)).await.unwrap_or_else(|| Err(failed()))
     }
+
+    async fn link(
+        &self,
+        key: &str,
+        now: Timestamp,
+        valid_for: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        self.inner.link(key, now, valid_for).await
+    }
 }
 
 /// A clock that goes wrong by a constant, as those of different machines do.

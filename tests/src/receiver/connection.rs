@@ -19,7 +19,7 @@ use super::{Answer, Log, Recorded};
 use crate::random::{Random, fresh};
 
 /// The largest request body that is taken.
-const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
+const MOST_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Serves a connection until one side has had enough.
 pub(super) async fn serve(stream: TcpStream, number: u64, log: Arc<Log>) {

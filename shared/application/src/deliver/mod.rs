@@ -8,9 +8,12 @@
 //!
 //! Before each attempt is the `gate`; what does not pass is parked. Deliveries of an ordered endpoint are in a `line`.
 
+mod content;
 mod gate;
 mod line;
+mod log;
 mod open_endpoints;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +24,7 @@ use futures::stream::FuturesUnordered;
 use postrider_domain::endpoint::MAX_TIMEOUT;
 use postrider_domain::outcome::FailureReason;
 use postrider_domain::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, Event, Outcome, Timestamp, Verdict,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, Outcome, Timestamp, Verdict,
 };
 
 pub use postrider_domain::CircuitRules;
@@ -30,12 +33,15 @@ pub use open_endpoints::{OpenEndpoint, OpenEndpointError, OpenEndpoints};
 
 use self::gate::crowd::Crowds;
 use self::gate::{AttemptSummary, Entry, Gate};
+use self::log::log_attempt;
+use self::room::{PATIENCE, ROOM_BYTES, Reserved, Room};
 use crate::endpoints::{ChangeStatus, EndpointError};
+use crate::links::DataLinks;
 use crate::messages::{ChannelMessage, DeliverMessage, GivenUpMessage, MessageError, Payload};
 use crate::ports::queue::{MAX_DELAY, failure, send_all};
 use crate::ports::{
     AttemptJob, BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord,
-    TableError,
+    TableError, VaultError,
 };
 use crate::rates::{RateError, Rates};
 use crate::redeliver::MessageErrorOrTable;
@@ -72,6 +78,12 @@ pub enum DeliverError {
     /// The endpoint could not be read or disabled.
     #[error(transparent)]
     ChangeEndpoint(#[from] EndpointError),
+    /// The master key, with which links are signed, cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The endpoint is to get links, which cannot be made here.
+    #[error("{0} is to get links to data, but the public address of this API is not set")]
+    NoPublicUrl(EndpointId),
     /// The endpoint's rate limit cannot be asked for a turn.
     #[error(transparent)]
     Rate(#[from] RateError),
@@ -98,6 +110,8 @@ pub struct Deliver {
     entropy: Arc<dyn Entropy>,
     rates: Rates,
     crowds: Crowds,
+    room: Room,
+    links: Option<DataLinks>,
     alone_since: Timestamp,
 }
 
@@ -132,7 +146,7 @@ impl Deliver {
         let gate = Gate::new(change_status.breaker(), clock.clone());
         let alone_since = Timestamp::default();
         let rates = Rates::new(deliveries.buckets(), Arc::clone(&clock), Arc::clone(&entropy));
-        let crowds = Crowds::default();
+        let (crowds, room, links) = (Crowds::default(), Room::new(ROOM_BYTES), None);
         let table = deliveries.table();
         Self {
             events: Events::new(Arc::clone(&table)),
@@ -148,6 +162,8 @@ impl Deliver {
             entropy,
             rates,
             crowds,
+            room,
+            links,
             alone_since,
         }
     }
@@ -205,7 +221,9 @@ impl Deliver {
         receive_count: u32,
     ) -> Result<(), DeliverError> {
         let Some(place) = self.place(job, receive_count).await? else { return Ok(()) };
-        if self.comes_back_at(job, open, receive_count).await?.is_some() {
+        let room = self.room_for(job, open, receive_count, PATIENCE).await?;
+        if matches!(room, Reserved::Later(_)) || self.comes_back_at(job, open, receive_count).await?.is_some()
+        {
             return Ok(());
         }
         place.begin();
@@ -314,10 +332,10 @@ impl Deliver {
                 return Ok(Some(parked));
             }
         };
-        let data = crate::ports::blobs::load(&*self.blobs, &job.payload).await?;
-        let started_at = self.clock.now();
+        let given = self.given(job, &*open.destination).await?;
+        let (content, started_at) = (given.content(), self.clock.now());
         let attempt_job =
-            AttemptJob { event: &job.event, data: &data, now: started_at, timeout: open.endpoint.timeout };
+            AttemptJob { event: &job.event, content, now: started_at, timeout: open.endpoint.timeout };
         let result = open.destination.attempt(&attempt_job).await;
         let ended_at = self.clock.now();
         let policy = &open.endpoint.retry;
@@ -465,25 +483,4 @@ fn failure_of(delivery: &Delivery) -> FailureReason {
         Some(Outcome::Rejected) => FailureReason::Rejected,
         _ => FailureReason::Exhausted,
     }
-}
-
-/// One line for each attempt, without payload and secrets.
-fn log_attempt(delivery: &Delivery, attempt: &Attempt) {
-    tracing::info!(
-        target: "delivery.attempted",
-        {
-            tenant.id = %delivery.tenant,
-            event.id = %delivery.event_id,
-            event.kind = %delivery.event_type,
-            endpoint.id = %delivery.endpoint(),
-            delivery.id = %delivery.id,
-            channel = %delivery.channel,
-            attempt.number = attempt.number,
-            outcome = %attempt.outcome,
-            response.status = attempt.response.as_ref().map(|response| response.status),
-            error = attempt.error,
-            duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
-        },
-        "delivery attempted"
-    );
 }

@@ -29,6 +29,16 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// The size of the data in bytes.
+    pub const fn size(&self) -> u64 {
+        match self {
+            Self::Inline(data) => data.len() as u64,
+            Self::Stored { size, .. } => *size,
+        }
+    }
+}
+
 /// An event as it is written into messages and items.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WireEvent {

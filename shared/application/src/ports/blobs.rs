@@ -1,7 +1,10 @@
 //! Large payloads, kept outside the table.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use postrider_domain::Timestamp;
 
 use crate::messages::Payload;
 
@@ -19,6 +22,14 @@ pub trait Blobs: Send + Sync {
     /// # Errors
     /// When the store could not be asked.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError>;
+
+    /// A link at which anybody who has it can GET a blob as JSON from now on for `valid_for`, without asking whether
+    /// there is one; `None` where blobs have no address of their own.
+    ///
+    /// # Errors
+    /// When no link can be made.
+    async fn link(&self, key: &str, now: Timestamp, valid_for: Duration)
+    -> Result<Option<String>, BlobError>;
 }
 
 /// The store of blobs could not be used; trying again may help.

@@ -10,6 +10,8 @@ use postrider_domain::signature::{KeyKind, KeyRing};
 use postrider_domain::{ChannelKind, Event, FieldProblem, Outcome, Timestamp};
 use serde_json::Value;
 
+use crate::links::DataLink;
+
 /// One kind of destination.
 pub trait Channel: Send + Sync {
     /// Which kind.
@@ -63,6 +65,20 @@ impl Channels {
 pub trait Destination: Send + Sync {
     /// Makes one attempt. A receiver that fails is a result, not an error.
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult;
+
+    /// For how long a link is good that the receiver gets in place of the data; `None` when it gets the data.
+    fn link_ttl(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// What a receiver is given of an event's data.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// The data, as the JSON text it came as.
+    Data(&'a Bytes),
+    /// A link to it, for a destination that asks for one.
+    Link(&'a DataLink),
 }
 
 /// What an attempt is about.
@@ -70,8 +86,8 @@ pub trait Destination: Send + Sync {
 pub struct AttemptJob<'a> {
     /// The event.
     pub event: &'a Event,
-    /// Its data, as the JSON text it came as.
-    pub data: &'a Bytes,
+    /// Its data, or a link to it.
+    pub content: Content<'a>,
     /// The present moment, for signatures.
     pub now: Timestamp,
     /// How long the attempt may take.

@@ -11,7 +11,7 @@ pub mod table;
 pub mod vault;
 
 pub use blobs::{BlobError, Blobs};
-pub use channel::{AttemptJob, AttemptResult, Channel, Channels, Destination};
+pub use channel::{AttemptJob, AttemptResult, Channel, Channels, Content, Destination};
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};

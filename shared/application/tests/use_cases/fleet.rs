@@ -39,7 +39,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// The runtime's time, which is paused.
-struct RuntimeClock(Instant);
+pub(crate) struct RuntimeClock(pub(crate) Instant);
 
 #[async_trait]
 impl Clock for RuntimeClock {

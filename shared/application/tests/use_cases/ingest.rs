@@ -85,6 +85,10 @@ async fn large_data_is_kept_outside_of_the_messages() {
     world.deal(QueueName::Events, &messages, 1).await;
     world.settle().await;
     assert_eq!(world.channel.calls(), ["large"]);
-    let too_large = format!("\"{}\"", "x".repeat(1024 * 1024));
-    assert!(matches!(world.publish(None, &too_large).await, Err(IngestError::TooLarge { .. })));
+    let of_size = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    world.publish(Some("largest"), &of_size(5_000_000)).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel.calls(), ["large", "largest"]);
+    let too_large = world.publish(None, &of_size(5_000_001)).await.unwrap_err();
+    assert_eq!(too_large.to_string(), "data has 5000001 bytes; at most 5000000 are accepted");
 }

@@ -21,6 +21,7 @@ mod lists;
 mod outages;
 mod parked;
 mod parking;
+mod payloads;
 mod poison;
 mod priority;
 mod publish_limits;

@@ -7,8 +7,11 @@
 mod address;
 mod answer;
 mod error;
+mod link;
 mod plugins;
 mod request;
+
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime::client::orchestrator;
@@ -19,6 +22,7 @@ use bytes::Bytes;
 
 use answer::Content;
 pub use error::{Refusal, S3Error};
+use link::Links;
 use request::Request;
 
 /// The objects of one bucket.
@@ -30,6 +34,7 @@ use request::Request;
 pub struct Bucket {
     put: RuntimePlugins,
     get: RuntimePlugins,
+    links: Links,
 }
 
 impl Bucket {
@@ -40,6 +45,7 @@ impl Bucket {
         Self {
             put: shared.clone().with_operation_plugin(plugins::of_operation(Content::Unchecked)),
             get: shared.with_operation_plugin(plugins::of_operation(Content::Checked)),
+            links: Links::of(config, name),
         }
     }
 
@@ -48,7 +54,7 @@ impl Bucket {
     pub fn with_retry_partition(self, partition: &RetryPartition) -> Self {
         let counted =
             |plugins: RuntimePlugins| plugins.with_operation_plugin(plugins::retrying_in(partition.clone()));
-        Self { put: counted(self.put), get: counted(self.get) }
+        Self { put: counted(self.put), get: counted(self.get), links: self.links }
     }
 
     /// Stores an object, in place of what was under its key before.
@@ -69,6 +75,14 @@ impl Bucket {
             Err(S3Error::Refused(refusal)) if refusal.is_no_such_key() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A link at which anybody can read an object as JSON from `now` on for `valid_for`. S3 is not asked for it.
+    ///
+    /// # Errors
+    /// When there are no credentials to sign it with.
+    pub async fn link(&self, key: &str, now: SystemTime, valid_for: Duration) -> Result<String, S3Error> {
+        self.links.link(key, now, valid_for).await
     }
 }
 

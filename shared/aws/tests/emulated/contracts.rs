@@ -2,17 +2,22 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
-use postrider_application::ports::Blobs as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::header::HOST;
+use postrider_application::ports::{Blobs as _, Clock as _};
 use postrider_application::system::SystemClock;
 use postrider_aws::{S3Blobs, Sdk};
-use postrider_testkit::contracts::blobs::blobs_contract;
+use postrider_testkit::contracts::blobs::{blobs_contract, largest_content};
 use postrider_testkit::contracts::queue::queue_contract;
 use postrider_testkit::contracts::table::table_contract;
 use postrider_testkit::contracts::vault::vault_contract;
 
 use crate::deployment::{Deployment, PLATFORM};
 use crate::emulator;
+use crate::proxy;
 use crate::settings::variable;
 
 #[tokio::test]
@@ -31,6 +36,22 @@ async fn the_queues_keep_their_contract() {
 async fn the_blobs_keep_their_contract() {
     let deployment = Deployment::create().await;
     blobs_contract(&deployment.blobs(&deployment.direct)).await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_blob_needs_no_credentials() {
+    let deployment = Deployment::create().await;
+    let blobs = deployment.blobs(&deployment.direct);
+    let content = largest_content();
+    blobs.put("payloads/acme/e:1/large", content.clone()).await.unwrap();
+    let minutes = Duration::from_secs(300);
+    let link = blobs.link("payloads/acme/e:1/large", SystemClock.now(), minutes).await.unwrap().unwrap();
+    let target = link.strip_prefix(&format!("http://{}", emulator::address())).unwrap();
+    let request = Request::get(target).header(HOST, emulator::address()).body(Full::default()).unwrap();
+    let answer = proxy::forward(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    assert!(answer.into_body().collect().await.unwrap().to_bytes() == content);
 }
 
 #[tokio::test]

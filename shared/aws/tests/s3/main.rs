@@ -5,6 +5,7 @@
 
 mod answers;
 mod client;
+mod links;
 mod requests;
 mod server;
 mod signature;

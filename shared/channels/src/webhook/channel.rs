@@ -1,6 +1,7 @@
 //! The `Channel` port for webhooks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination, Outbound};
@@ -14,15 +15,26 @@ use super::record::{self, Credentials};
 use super::request::{self, RequestTemplate};
 use super::{mask, outcome};
 
+/// What is wrong with an endpoint that is to get links where none can be made.
+const NO_LINKS: &str = "thin needs the public address of this API for its links, which the operator has not set \
+                        (POSTRIDER_PUBLIC_URL); choose envelope or data";
+
 /// Webhooks.
 pub struct WebhookChannel {
     outbound: Arc<dyn Outbound>,
+    has_links: bool,
 }
 
 impl WebhookChannel {
     /// Webhooks that are sent this way.
     pub fn new(outbound: Arc<dyn Outbound>) -> Self {
-        Self { outbound }
+        Self { outbound, has_links: false }
+    }
+
+    /// The same webhooks where links to data can be made, or not: only then an endpoint may ask for them.
+    #[must_use]
+    pub fn linking(self, has_links: bool) -> Self {
+        Self { has_links, ..self }
     }
 }
 
@@ -32,7 +44,11 @@ impl Channel for WebhookChannel {
     }
 
     fn check(&self, config: &Value) -> Result<(), Vec<FieldProblem>> {
-        Config::read(config, &|url, networks| self.outbound.check_url(url, networks)).map(|_| ())
+        let config = Config::read(config, &|url, networks| self.outbound.check_url(url, networks))?;
+        match config.payload.link_ttl() {
+            Some(_) if !self.has_links => Err(vec![FieldProblem::new("payload", NO_LINKS)]),
+            _ => Ok(()),
+        }
     }
 
     fn mask(&self, config: &Value) -> Value {
@@ -83,5 +99,9 @@ impl Destination for WebhookDestination {
             error: judgement.error.map(|error| self.credentials.hide_in(error)),
             retry_after: judgement.retry_after,
         }
+    }
+
+    fn link_ttl(&self) -> Option<Duration> {
+        self.template.link_ttl()
     }
 }

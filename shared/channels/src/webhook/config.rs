@@ -2,6 +2,7 @@
 
 pub(super) mod auth;
 pub(super) mod headers;
+pub(super) mod payload;
 pub(super) mod signature;
 pub(super) mod success;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 use url::Url;
 
 use self::auth::Auth;
+use self::payload::Payload;
 use self::signature::Signature;
 use self::success::SuccessCodes;
 use crate::fields::Fields;
@@ -25,20 +27,20 @@ const MAX_URL_BYTES: usize = 2048;
 /// The most entries of `ip_allowlist`.
 const MAX_NETWORKS: usize = 50;
 
-const FIELDS: [&str; 8] =
-    ["url", "method", "headers", "auth", "signature", "success_codes", "ip_allowlist", "payload"];
+const FIELDS: [&str; 9] = [
+    "url",
+    "method",
+    "headers",
+    "auth",
+    "signature",
+    "success_codes",
+    "ip_allowlist",
+    "payload",
+    "link_ttl_seconds",
+];
 
 /// Says whether a URL may be called, by an endpoint that is restricted to these networks.
 pub(super) type CheckUrl<'a> = &'a dyn Fn(&Url, &[IpNet]) -> Result<(), Refusal>;
-
-/// What the body is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payload {
-    /// `{"id", "type", "timestamp", "data"}`.
-    Envelope,
-    /// The event's data alone.
-    Data,
-}
 
 /// A configuration that was checked. `Debug` shows no credential.
 #[derive(Debug, Clone)]
@@ -71,8 +73,7 @@ impl Config {
         let auth = Auth::read(&fields, &headers, problems);
         let signature = Signature::read(&fields, &headers, problems);
         let success_codes = SuccessCodes::read(&fields, problems);
-        let payloads = [("envelope", Payload::Envelope), ("data", Payload::Data)];
-        let payload = fields.choice("payload", &payloads, problems).unwrap_or(Payload::Envelope);
+        let payload = Payload::read(&fields, problems);
         match url {
             Some(url) if problems.is_empty() => {
                 Ok(Self { url, method, headers, auth, signature, success_codes, ip_allowlist, payload })

@@ -2,7 +2,9 @@
 //!
 //! What a receiver gets:
 //! - A `POST` (or `PUT`, `PATCH`) whose body is JSON: `{"id", "type", "timestamp", "data"}`, or the event's
-//!   data alone with `"payload": "data"`. The data is the publisher's text, byte for byte.
+//!   data alone with `"payload": "data"`. The data is the publisher's text, byte for byte. With
+//!   `"payload": "thin"`, `{"id", "type", "timestamp", "data_url", "data_url_expires_at", "data_bytes"}`: a GET of
+//!   `data_url` answers the data, perhaps by a redirect, without an API key and until `data_url_expires_at`.
 //! - `webhook-id`, the event's id, the same on every try: a receiver that has seen it can answer 200 and do
 //!   nothing. `webhook-timestamp`, when this try was made, in seconds.
 //! - `webhook-signature` by the Standard Webhooks specification 1.0.0: `v1` with the endpoint's secret, `v1a` with

@@ -1,19 +1,24 @@
 //! What is sent. Whatever is the same for every attempt is built once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
+use postrider_application::links::DataLink;
 use postrider_application::ports::channel::MASK;
-use postrider_application::ports::{AttemptJob, OutboundRequest};
-use postrider_domain::FieldProblem;
+use postrider_application::ports::{AttemptJob, Content, OutboundRequest};
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::signature::KeyRing;
+use postrider_domain::{Event, FieldProblem};
 use secrecy::SecretString;
+use serde_json::Value;
 use url::Url;
 
+use super::config::Config;
 use super::config::headers::is_sensitive;
-use super::config::{Config, Payload};
+use super::config::payload::Payload;
 use super::record::{Credentials, KEPT_BODY_BYTES};
 use super::sign::Signer;
 
@@ -63,9 +68,10 @@ impl RequestTemplate {
 
     /// The request of an attempt, and what is put on record of it.
     pub(super) fn request(&self, job: &AttemptJob<'_>) -> (OutboundRequest, RequestRecord) {
-        let body = match self.payload {
-            Payload::Envelope => envelope(job),
-            Payload::Data => job.data.clone(),
+        let body = match job.content {
+            Content::Data(data) if self.payload == Payload::Data => data.clone(),
+            Content::Data(data) => envelope(job.event, data),
+            Content::Link(link) => thin(job.event, link),
         };
         let (id, timestamp) = (job.event.id.as_str(), job.now.as_seconds());
         let (signature_header, signature) = self.signer.sign(id, job.now, &body);
@@ -100,6 +106,11 @@ impl RequestTemplate {
         (request, record)
     }
 
+    /// For how long the link is good that is sent in place of the data, if one is.
+    pub(super) const fn link_ttl(&self) -> Option<Duration> {
+        self.payload.link_ttl()
+    }
+
     pub(super) const fn url(&self) -> &Url {
         &self.url
     }
@@ -125,14 +136,26 @@ fn fixed_headers(config: &Config) -> HeaderMap {
     headers
 }
 
-/// `{"id", "type", "timestamp", "data"}`. Ids, types and times hold nothing that JSON would escape; the data
-/// is embedded as the text it came as.
-fn envelope(job: &AttemptJob<'_>) -> Bytes {
-    let (id, event_type, timestamp) = (&job.event.id, &job.event.event_type, job.event.timestamp());
-    let head = format!(r#"{{"id":"{}","type":"{event_type}","timestamp":"{timestamp}","data":"#, id.as_str());
-    let mut body = Vec::with_capacity(head.len() + job.data.len() + 1);
+/// `{"id", "type", "timestamp", "data"}`. The data is embedded as the text it came as.
+fn envelope(event: &Event, data: &Bytes) -> Bytes {
+    let head = format!(r#"{},"data":"#, head(event));
+    let mut body = Vec::with_capacity(head.len() + data.len() + 1);
     body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(job.data);
+    body.extend_from_slice(data);
     body.push(b'}');
     body.into()
+}
+
+/// `{"id", "type", "timestamp", "data_url", "data_url_expires_at", "data_bytes"}`.
+fn thin(event: &Event, link: &DataLink) -> Bytes {
+    let (url, expires_at) = (Value::from(link.url.as_str()), link.expires_at);
+    let link =
+        format!(r#""data_url":{url},"data_url_expires_at":"{expires_at}","data_bytes":{}"#, link.bytes);
+    format!("{},{link}}}", head(event)).into()
+}
+
+/// `{"id", "type", "timestamp"`. Ids, types and times hold nothing that JSON would escape.
+fn head(event: &Event) -> String {
+    let (id, event_type, timestamp) = (event.id.as_str(), &event.event_type, event.timestamp());
+    format!(r#"{{"id":"{id}","type":"{event_type}","timestamp":"{timestamp}""#)
 }

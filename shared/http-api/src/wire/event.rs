@@ -46,12 +46,21 @@ impl<'a> EventSummary<'a> {
     }
 }
 
+/// The largest data in bytes that is shown with its event. In the answer of a Lambda function, which has at most
+/// 6 MB, its text may be twice as long, and there are all endpoints beside it.
+pub(crate) const MAX_SHOWN_DATA_BYTES: usize = 1024 * 1024;
+
 /// An event with its data, and what became of it for every endpoint.
 #[derive(Serialize)]
 pub(crate) struct EventBody<'a> {
     #[serde(flatten)]
     event: EventSummary<'a>,
-    data: &'a RawValue,
+    data_bytes: usize,
+    /// Where the data is by itself.
+    data_url: String,
+    /// Left out where it is too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
     endpoints: Vec<ExplanationBody<'a>>,
 }
 
@@ -59,9 +68,13 @@ impl<'a> EventBody<'a> {
     /// # Errors
     /// When the data is not JSON, as it was when it came in.
     pub(crate) fn new(explained: &'a ExplainedEvent) -> Result<Self, serde_json::Error> {
+        let (event, data) = (&explained.event, &explained.data);
+        let is_shown = data.len() <= MAX_SHOWN_DATA_BYTES;
         Ok(Self {
-            event: EventSummary::new(&explained.event, explained.schedule.as_ref()),
-            data: serde_json::from_slice(&explained.data)?,
+            event: EventSummary::new(event, explained.schedule.as_ref()),
+            data: is_shown.then(|| serde_json::from_slice(data)).transpose()?,
+            data_bytes: data.len(),
+            data_url: format!("/v1/events/{}/data", event.id.as_str()),
             endpoints: explained.endpoints.iter().map(ExplanationBody::new).collect(),
         })
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::call::{Answer, Call};
 use crate::fixture::Api;
 
-const MAX_DATA_BYTES: usize = 1_032_192;
+const MAX_DATA_BYTES: usize = 5_000_000;
 
 async fn publish_text(api: &Api, body: impl Into<bytes::Bytes>) -> Answer {
     api.send(Call::new(Method::POST, "/v1/events").key(&api.acme.publisher).text(body)).await
@@ -40,7 +40,7 @@ async fn an_event_is_accepted_once_under_its_id() {
     let expected = json!({"id": "order:1", "type": "order.paid", "accepted_at": accepted_at,
         "occurred_at": "2026-01-31T12:00:00.500Z", "source": "shop", "correlation_id": "c", "tags": ["a"],
         "deliver_at": null, "priority": 5, "status": "accepted",
-        "data": {"amount": 1}, "endpoints": []});
+        "data_bytes": 12, "data_url": "/v1/events/order:1/data", "data": {"amount": 1}, "endpoints": []});
     assert_eq!(shown, expected);
 }
 
@@ -83,7 +83,7 @@ async fn data_has_a_limit_and_so_has_the_body() {
     publish_text(&api, body(MAX_DATA_BYTES)).await.expect(202);
     let refused = publish_text(&api, body(MAX_DATA_BYTES + 1)).await.expect(413);
     assert_eq!(refused["limit_bytes"], MAX_DATA_BYTES);
-    assert!(refused["detail"].as_str().unwrap().contains("1032192"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("5000000"), "{refused}");
     let refused = publish_text(&api, body(MAX_DATA_BYTES + 64 * 1024)).await.expect(413);
     assert_eq!(refused["limit_bytes"], MAX_DATA_BYTES + 64 * 1024);
     assert_eq!(refused["type"], "/problems/too-large");

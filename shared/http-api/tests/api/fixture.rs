@@ -13,6 +13,7 @@ use postrider_application::endpoints::{ChangeStatus, ManageEndpoints, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::Ingest;
 use postrider_application::jobs::{ManageJobs, RunJobs};
+use postrider_application::links::{DataLinks, ReadData};
 use postrider_application::ports::{
     Blobs, Channel, Channels, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
@@ -70,8 +71,9 @@ impl Api {
         let (table, queue): (Arc<dyn Table>, Arc<dyn Queue>) = (fragile.clone(), recorded.clone());
         let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (ticking.clone(), Arc::new(SystemEntropy));
         let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
-        let channel: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receiver.clone()));
+        let channel: Arc<dyn Channel> = Arc::new(WebhookChannel::new(receiver.clone()).linking(true));
         let channels = Channels::new(vec![channel.clone()]);
+        let public_url = "https://events.example.com".parse().unwrap();
         let platform_key = Some(PLATFORM.to_owned().into());
         let local_vault = Arc::new(LocalVault::in_memory(&SystemEntropy, platform_key));
         let vault: Arc<dyn Vault> = local_vault.clone();
@@ -88,7 +90,8 @@ impl Api {
             clock.clone(),
         );
 
-        let authenticator = Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault, clock.clone()));
+        let authenticator =
+            Arc::new(Authenticator::new(keys.clone(), tenants.clone(), vault.clone(), clock.clone()));
         let ingest = Ingest::new(
             events.clone(),
             endpoints.clone(),
@@ -112,6 +115,7 @@ impl Api {
             ingest: IngestServices { authenticator: authenticator.clone(), ingest: ingest.clone() },
             query: QueryServices {
                 authenticator: authenticator.clone(),
+                data: ReadData::new(events.clone(), blobs.clone(), vault.clone(), clock.clone()),
                 lookup: Lookup::new(endpoints.clone(), events.clone(), deliveries.clone(), blobs.clone()),
                 endpoints: endpoints.clone(),
                 dead_letters: dead_letters.clone(),
@@ -155,7 +159,8 @@ impl Api {
                 release,
                 RunJobs::new(jobs.clone(), redeliver),
             ),
-            deliver: Deliver::new(deliveries.clone(), open, status, queue, blobs, clock.clone(), entropy),
+            deliver: Deliver::new(deliveries.clone(), open, status, queue, blobs, clock.clone(), entropy)
+                .linking(Some(DataLinks::new(public_url, vault))),
             record: RecordDeadLetter::new(deliveries, dead_letters, jobs, tenants, unreadable, clock),
             table: fragile,
             queue: recorded,

@@ -43,7 +43,7 @@ async fn another_tenants_ids_are_like_unknown_and_malformed_ones() {
             assert_eq!(answer.body, refused.body, "{} {path}", route.method);
         }
     }
-    assert_eq!(routes_with_ids, 31);
+    assert_eq!(routes_with_ids, 32);
     // All of it is still there.
     for path in ["/v1/events/{event}", "/v1/endpoints/{endpoint}/secret", "/v1/deliveries/{delivery}"] {
         let route = routes().into_iter().find(|route| route.path == path).unwrap();

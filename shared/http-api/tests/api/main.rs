@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be built fails its test")]
 
 mod call;
+mod data;
 mod dead_letters;
 mod deliveries;
 mod endpoint_health;

@@ -25,7 +25,7 @@ pub(crate) struct Route {
     pub(crate) body: Option<Value>,
 }
 
-/// Every route but `/health` and the published keys, which are for everybody.
+/// Every route but `/health`, the published keys and links to data, which are for everybody.
 pub(crate) fn routes() -> Vec<Route> {
     let route = |method, path, whom, body| Route { method, path, whom, body };
     let event = json!({"type": "a.b", "data": 1});
@@ -37,6 +37,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/events/batch", For::Publishers, Some(json!({"events": [event]}))),
         route(Method::GET, "/v1/events", For::Viewers, None),
         route(Method::GET, "/v1/events/{event}", For::Viewers, None),
+        route(Method::GET, "/v1/events/{event}/data", For::Viewers, None),
         route(Method::POST, "/v1/events/{scheduled}/cancel", For::Publishers, None),
         route(Method::POST, "/v1/events/{event}/replay", For::Admins, None),
         route(Method::GET, "/v1/endpoints", For::Viewers, None),

@@ -13,6 +13,11 @@ pub async fn blobs_contract(blobs: &dyn Blobs) {
     large_content_comes_back_as_it_went(blobs).await;
 }
 
+/// The largest content that there is: an event's data.
+pub fn largest_content() -> Bytes {
+    (0..5_000_000_u32).map(|number| (number % 251) as u8).collect()
+}
+
 /// Nothing is no error.
 pub async fn what_was_never_put_is_not_there(blobs: &dyn Blobs) {
     assert_eq!(blobs.get(&unique("payloads/acme/none")).await.unwrap(), None);
@@ -45,7 +50,7 @@ pub async fn keys_are_whole(blobs: &dyn Blobs) {
 /// The largest content that there is, every byte.
 pub async fn large_content_comes_back_as_it_went(blobs: &dyn Blobs) {
     let key = unique("payloads/acme/large");
-    let content: Bytes = (0..5_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let content = largest_content();
     blobs.put(&key, content.clone()).await.unwrap();
     assert!(blobs.get(&key).await.unwrap().unwrap() == content);
 }

@@ -1,10 +1,12 @@
 //! The Blobs port, counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_application::ports::{BlobError, Blobs};
+use postrider_domain::Timestamp;
 
 use super::Meter;
 
@@ -31,5 +33,14 @@ impl Blobs for MeteredBlobs {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
         self.meter.count_blobs(|bill| bill.gets += 1);
         self.inner.get(key).await
+    }
+
+    async fn link(
+        &self,
+        key: &str,
+        now: Timestamp,
+        valid_for: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        self.inner.link(key, now, valid_for).await
     }
 }

@@ -6,6 +6,7 @@ use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
 use super::{Ahead, Ordered, RUN, is_due, is_ready};
+use crate::deliver::room::Reserved;
 use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES, failure_of};
 use crate::redeliver::message_for;
 use crate::stores::deliveries::Saved;
@@ -206,7 +207,14 @@ impl Deliver {
             }
             return Ok(Step::Blocked);
         }
-        line.comes_at = self.comes_back_at(job, Some(ordered.open), 2).await?;
+        // The time of a run is too short to wait for room.
+        let room = self.room_for(job, Some(ordered.open), 2, Duration::ZERO).await?;
+        line.comes_at = match room {
+            Reserved::Later(at) => Some(at),
+            Reserved::Nothing | Reserved::Room { .. } => {
+                self.comes_back_at(job, Some(ordered.open), 2).await?
+            }
+        };
         if line.comes_at.is_some() {
             return Ok(Step::Blocked);
         }

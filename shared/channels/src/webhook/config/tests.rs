@@ -72,7 +72,7 @@ fn everything_can_be_said() {
 #[test]
 fn fields_that_are_null_are_absent() {
     let absent = json!({"method": null, "headers": null, "auth": null, "signature": null, "success_codes": null,
-                        "ip_allowlist": null, "payload": null});
+                        "ip_allowlist": null, "payload": null, "link_ttl_seconds": null});
     assert!(read(&with(absent)).is_ok());
     assert_eq!(fields(&json!({"url": null})), ["url"]);
 }
@@ -205,10 +205,26 @@ fn bad_values_are_told_where_they_are() {
         (with(json!({"ip_allowlist": [5]})), "ip_allowlist[0]"),
         (with(json!({"ip_allowlist": ["example.com"]})), "ip_allowlist[0]"),
         (with(json!({"payload": "none"})), "payload"),
+        (with(json!({"link_ttl_seconds": 3600})), "link_ttl_seconds"),
+        (with(json!({"payload": "data", "link_ttl_seconds": 3600})), "link_ttl_seconds"),
+        (with(json!({"payload": "thin", "link_ttl_seconds": 59})), "link_ttl_seconds"),
+        (with(json!({"payload": "thin", "link_ttl_seconds": 2_592_001})), "link_ttl_seconds"),
+        (with(json!({"payload": "thin", "link_ttl_seconds": 3600.5})), "link_ttl_seconds"),
+        (with(json!({"payload": "thin", "link_ttl_seconds": "3600"})), "link_ttl_seconds"),
     ];
     for (config, field) in cases {
         assert_eq!(fields(&config), [field], "{config}");
     }
+}
+
+#[test]
+fn a_link_is_good_for_as_long_as_the_endpoint_says() {
+    let ttl = |fields| read(&with(fields)).unwrap().payload.link_ttl().map(|ttl| ttl.as_secs());
+    assert_eq!(ttl(json!({"payload": "thin"})), Some(604_800));
+    for seconds in [60, 2_592_000] {
+        assert_eq!(ttl(json!({"payload": "thin", "link_ttl_seconds": seconds})), Some(seconds));
+    }
+    assert_eq!(ttl(json!({"payload": "data"})), None);
 }
 
 #[test]

@@ -60,7 +60,7 @@ async fn a_receiver_that_repeats_the_request_does_not_give_credentials_away() {
 
 #[test]
 fn the_registry_has_every_kind_of_channel() {
-    let channels = crate::channels(Arc::new(FakeOutbound::default()));
+    let channels = crate::channels(Arc::new(FakeOutbound::default()), false);
     for kind in ChannelKind::ALL {
         assert_eq!(channels.get(kind).map(|channel| channel.kind()), Some(kind));
     }

@@ -5,6 +5,7 @@ mod mask;
 mod record;
 mod request;
 mod sign;
+mod thin;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +16,8 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use postrider_application::ports::outbound::Refusal;
 use postrider_application::ports::{
-    AttemptJob, AttemptResult, Channel as _, Outbound, OutboundError, OutboundRequest, OutboundResponse,
+    AttemptJob, AttemptResult, Channel as _, Content, Destination, Outbound, OutboundError, OutboundRequest,
+    OutboundResponse,
 };
 use postrider_domain::event::Audience;
 use postrider_domain::signature::{KeyRing, RingKey};
@@ -122,7 +124,12 @@ async fn attempt_with(
     data: &[u8],
 ) -> AttemptResult {
     let destination = WebhookChannel::new(outbound.clone()).open(config, keys).ok().unwrap();
-    let (event, data) = (event(), Bytes::copy_from_slice(data));
-    let job = AttemptJob { event: &event, data: &data, now, timeout: Duration::from_secs(7) };
+    let data = Bytes::copy_from_slice(data);
+    attempt_to(&*destination, Content::Data(&data), now).await
+}
+
+/// One attempt with this content.
+async fn attempt_to(destination: &dyn Destination, content: Content<'_>, now: Timestamp) -> AttemptResult {
+    let job = AttemptJob { event: &event(), content, now, timeout: Duration::from_secs(7) };
     destination.attempt(&job).await
 }
