@@ -25,6 +25,8 @@ mod poison;
 mod priority;
 mod publish_limits;
 mod rates;
+mod reconciliation;
+mod reconciliation_crashes;
 mod redrives;
 mod replays;
 mod reseal;

@@ -18,6 +18,7 @@ mod master_key;
 mod parts;
 mod ports;
 mod protocol;
+mod reconciliation;
 mod replays;
 mod routes;
 mod signing;
