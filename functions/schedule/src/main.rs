@@ -28,8 +28,7 @@ async fn main() -> Result<(), Error> {
     let queue = start.queues(&queues)?;
     let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table.clone()));
     let (endpoints, tenants) = (Endpoints::new(table.clone()), Tenants::new(table.clone()));
-    let schedule =
-        Arc::new(Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()));
+    let schedule = Arc::new(Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()));
     let reconcile = Arc::new(Reconcile::new(events, deliveries, tenants.clone(), queue, clock.clone()));
     let secrets = Secrets::new(start.vault().await?, start.entropy.clone());
     let reseal = Reseal::new(endpoints, tenants, ResealJobs::new(table), secrets, clock.clone());

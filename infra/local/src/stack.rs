@@ -203,13 +203,8 @@ impl Stack {
         );
         let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
-        let reconcile = Reconcile::new(
-            events.clone(),
-            deliveries.clone(),
-            tenants.clone(),
-            queue.clone(),
-            clock.clone(),
-        );
+        let reconcile =
+            Reconcile::new(events.clone(), deliveries.clone(), tenants.clone(), queue.clone(), clock.clone());
         let reseal = Reseal::new(
             endpoints.clone(),
             tenants.clone(),

@@ -16,9 +16,7 @@ use crate::stores::delivery_lists::DeliveryFilter;
 use crate::stores::event_lists::EventFilter;
 use crate::stores::events::{EventSchedule, StoredEvent};
 use crate::stores::reconciliations::HourFilter;
-use crate::stores::{
-    Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged, Reconciliations,
-};
+use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged, Reconciliations};
 
 pub use health::{Health, Parked};
 

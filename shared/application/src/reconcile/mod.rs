@@ -27,7 +27,7 @@ use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
 use crate::redeliver::MessageErrorOrTable;
 use crate::stores::reconciliations::Changed;
-use crate::stores::{Buckets, Deliveries, Events, Manifests, Reconciliations, Tenants};
+use crate::stores::{Buckets, Deliveries, Endpoints, Events, Manifests, Reconciliations, Tenants};
 
 /// The target of the line in the log which says that something is missing. An alarm waits for it.
 pub const GAP: &str = "reconciliation.gap";
@@ -102,6 +102,7 @@ pub struct Reconcile {
     manifests: Manifests,
     hours: Reconciliations,
     tenants: Tenants,
+    endpoints: Endpoints,
     buckets: Buckets,
     announce: Announce,
     queue: Arc<dyn Queue>,
@@ -119,8 +120,9 @@ impl Reconcile {
     ) -> Self {
         let (table, buckets) = (deliveries.table(), deliveries.buckets());
         let announce = Announce::new(events.clone(), queue.clone(), clock.clone());
-        let (manifests, hours) = (Manifests::new(table.clone()), Reconciliations::new(table));
-        Self { events, deliveries, manifests, hours, tenants, buckets, announce, queue, clock }
+        let (manifests, hours) = (Manifests::new(table.clone()), Reconciliations::new(table.clone()));
+        let endpoints = Endpoints::new(table);
+        Self { events, deliveries, manifests, hours, tenants, endpoints, buckets, announce, queue, clock }
     }
 
     /// Puts down hours that are over, and looks at those that are due, until there are none or `time` is up.
@@ -150,7 +152,11 @@ impl Reconcile {
     }
 
     /// Puts an hour off, on the condition that nobody else did, and looks at it.
-    async fn take_over(&self, mut hour: Reconciliation, until: Timestamp) -> Result<Reconciled, ReconcileError> {
+    async fn take_over(
+        &self,
+        mut hour: Reconciliation,
+        until: Timestamp,
+    ) -> Result<Reconciled, ReconcileError> {
         let mut run = Reconciled::default();
         hour.due_at = Some(self.clock.now().after(LEASE));
         if self.clock.now() >= until || self.hours.save(&mut hour).await? == Changed::Not {

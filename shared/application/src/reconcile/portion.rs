@@ -85,8 +85,7 @@ impl Reconcile {
                     EventStanding::Over => {}
                     EventStanding::ToBegin => {
                         found.counts.scheduled += 1;
-                        findings.last_begins_at =
-                            findings.last_begins_at.max(Some(stored.event.begins_at()));
+                        findings.last_begins_at = findings.last_begins_at.max(Some(stored.event.begins_at()));
                     }
                     EventStanding::Lost => {
                         found.counts.events_missing += 1;
@@ -204,7 +203,8 @@ impl Found {
             return;
         };
         self.counts.count(standing.status);
-        self.stuck.extend(standing.waiting.filter(|delivery| is_stuck(delivery, now)).map(|delivery| *delivery));
+        self.stuck
+            .extend(standing.waiting.filter(|delivery| is_stuck(delivery, now)).map(|delivery| *delivery));
     }
 }
 

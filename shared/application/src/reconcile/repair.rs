@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use postrider_domain::{Delivery, EndpointId, TenantId};
+use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
 
 use super::{Reconcile, ReconcileError};
 use crate::messages::{ChannelMessage, EventsMessage, FanOutMessage, WireEvent};
@@ -47,10 +47,11 @@ impl Reconcile {
         for delivery in deliveries {
             by_endpoint.entry(delivery.endpoint()).or_default().push(delivery);
         }
-        for deliveries in by_endpoint.into_values() {
+        for mut deliveries in by_endpoint.into_values() {
             if self.waits_for_its_rate(&deliveries[0]).await? {
                 continue;
             }
+            self.keep_first_of_line(&mut deliveries).await?;
             for portion in deliveries.chunks(SENT_TOGETHER) {
                 sent += self.send_portion(portion.to_vec()).await?;
             }
@@ -63,6 +64,20 @@ impl Reconcile {
     async fn waits_for_its_rate(&self, delivery: &Delivery) -> Result<bool, ReconcileError> {
         let key = BucketKey::Endpoint(delivery.tenant.clone(), delivery.endpoint());
         Ok(self.buckets.get(&key).await?.has_waiting_list(self.clock.now()))
+    }
+
+    /// Those of an ordered endpoint wait for each other: whoever gets the message of one deals with all of them.
+    async fn keep_first_of_line(&self, deliveries: &mut Vec<Delivery>) -> Result<(), ReconcileError> {
+        let (tenant, endpoint) = (&deliveries[0].tenant, deliveries[0].endpoint());
+        let record = self.endpoints.get(tenant, endpoint).await?;
+        let Some(in_order) = record.and_then(|record| record.endpoint.in_order) else { return Ok(()) };
+        deliveries.sort_by_key(|delivery| delivery.id);
+        let mut is_first = true;
+        deliveries.retain(|delivery| {
+            let accepted_at = Timestamp::from_millis(delivery.id.event_part().timestamp_ms());
+            accepted_at < in_order.since || std::mem::take(&mut is_first)
+        });
+        Ok(())
     }
 
     async fn send_portion(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {

@@ -67,7 +67,9 @@ impl Deliveries {
                 let id = id_of(text(&item, "pk"), text(&item, "sk"))?;
                 // Most are over: there is no need to read their attempts.
                 standings.push(match status {
-                    DeliveryStatus::Pending | DeliveryStatus::Retrying => Standing::of(read_item(tenant, item)?),
+                    DeliveryStatus::Pending | DeliveryStatus::Retrying => {
+                        Standing::of(read_item(tenant, item)?)
+                    }
                     _ => Standing { event: id.event_part(), status, waiting: None },
                 });
             }

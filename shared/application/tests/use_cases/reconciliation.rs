@@ -1,7 +1,6 @@
 //! Hours are counted, what is missing is sent again, and somebody is told when that does not help.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use postrider_application::announce::News;
@@ -140,7 +139,10 @@ async fn hours_without_events_leave_nothing_and_cost_a_few_reads() {
     counted.world.clock.forward(50 * HOUR);
     assert_eq!(counted.run().await, Reconciled { opened: 1, looked_at: 1, ..Reconciled::default() });
     let nobody = Counts { accepted: 1, ..Counts::default() };
-    assert_eq!((counted.hour().await.state, counted.hour().await.counts), (ReconciliationState::Balanced, nobody));
+    assert_eq!(
+        (counted.hour().await.state, counted.hour().await.counts),
+        (ReconciliationState::Balanced, nobody)
+    );
 }
 
 #[tokio::test]
@@ -250,7 +252,34 @@ async fn what_waits_for_its_time_or_its_turn_is_left_alone() {
     world.settle().await;
     world.clock.forward(24 * HOUR);
     counted.run().await;
-    assert_eq!(counted.hours().await.pop().unwrap().counts, Counts { matched: 4, delivered: 4, ..delivered(3) });
+    assert_eq!(
+        counted.hours().await.pop().unwrap().counts,
+        Counts { matched: 4, delivered: 4, ..delivered(3) }
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_stopped_goes_on_in_its_order() {
+    let counted = Counted::new().await;
+    let world = &counted.world;
+    let endpoint = world.endpoint("*").await;
+    let changes = Changes { in_order: Some(true), ..Changes::default() };
+    world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
+    world.clock.forward(MINUTE);
+    let names = ["m", "c", "z", "a", "q"];
+    for name in names {
+        counted.publish(name).await;
+    }
+    let messages = world.queue.take(QueueName::Events);
+    world.deal(QueueName::Events, &messages, 1).await;
+    assert_eq!(world.queue.take(WEBHOOK).len(), names.len());
+    counted.end_hour();
+    assert_eq!(counted.run().await.repaired, 1, "one message for all");
+    world.settle().await;
+    assert_eq!(world.channel.calls(), names);
+    world.clock.forward(HOUR);
+    counted.run().await;
+    assert_eq!(counted.hours().await.pop().unwrap().counts, delivered(5));
 }
 
 #[tokio::test]
@@ -334,8 +363,11 @@ async fn scheduled_events_are_waited_for_and_cancelled_ones_are_not_missed() {
     world.endpoint("*").await;
     counted.forward_to(begins_at);
     world.schedule.run(MINUTE).await.unwrap();
-    let (lost, kept): (Vec<OutgoingMessage>, Vec<OutgoingMessage>) =
-        world.queue.take(QueueName::Events).into_iter().partition(|message| message.body.contains("\"lost\""));
+    let (lost, kept): (Vec<OutgoingMessage>, Vec<OutgoingMessage>) = world
+        .queue
+        .take(QueueName::Events)
+        .into_iter()
+        .partition(|message| message.body.contains("\"lost\""));
     assert_eq!((lost.len(), kept.len()), (1, 1));
     assert_eq!(world.deal(QueueName::Events, &kept, 1).await, 0);
     world.settle().await;
@@ -364,7 +396,8 @@ async fn somebody_is_told_once_when_repairing_does_not_help() {
         counted.run().await;
         // Whatever is sent for this event disappears.
         let messages = world.queue.take(QueueName::Events);
-        let kept: Vec<_> = messages.into_iter().filter(|message| !message.body.contains("\"lost\"")).collect();
+        let kept: Vec<_> =
+            messages.into_iter().filter(|message| !message.body.contains("\"lost\"")).collect();
         world.deal(QueueName::Events, &kept, 1).await;
         world.settle().await;
         if counted.told().await > told.len() {

@@ -53,7 +53,8 @@ async fn hours_are_listed_with_their_counts_the_latest_first() {
         "events_missing": 0, "matched": 1, "delivered": 1, "failed": 0, "parked": 0, "cancelled": 0,
         "in_progress": 0, "gap": 0, "repaired": 0, "checked_at": checked_at, "next_check_at": null});
     assert_eq!(*first, expected);
-    let figures = ["accepted", "events_missing", "matched", "repaired"].map(|name| latest[name].as_u64().unwrap());
+    let figures =
+        ["accepted", "events_missing", "matched", "repaired"].map(|name| latest[name].as_u64().unwrap());
     assert_eq!((latest["state"].as_str(), figures), (Some("repairing"), [2, 1, 1, 1]));
     assert!(latest["next_check_at"].is_string());
     let others = api.get(&api.other.viewer, "/v1/reconciliation").await.expect(200);
