@@ -67,7 +67,7 @@ async fn count(events: usize, endpoints: usize) {
     let hours = lookup.reconciliations(&world.tenant, &HourFilter::default(), page).await.unwrap().items;
     let counts = Counts { accepted: events as u64, matched: count, delivered: count, ..Counts::default() };
     assert_eq!((hours[0].state, hours[0].counts), (ReconciliationState::Balanced, counts));
-    assert!(bill.read_units() <= 20.0 + count as f64 / 2.0, "{}", bill.read_units());
+    assert!(bill.read_units() <= 100.0 + count as f64 / 2.0, "{}", bill.read_units());
     assert!(bill.write_units <= 20 + count / 1_000, "{}", bill.write_units);
 }
 

@@ -1,102 +1,21 @@
-//! Hours are counted, what is missing is sent again, and somebody is told when that does not help.
+//! Hours are counted, and what is missing is sent again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use postrider_application::announce::News;
 use postrider_application::endpoints::Changes;
 use postrider_application::fan_out::CHUNK;
-use postrider_application::ports::table::{Delete, Key, Write};
-use postrider_application::ports::{Clock, OutgoingMessage, QueueName, TableName};
+use postrider_application::ports::{Clock, QueueName};
 use postrider_application::reconcile::{Reconcile, Reconciled};
 use postrider_application::stores::buckets::{BucketKey, VersionedBucket};
-use postrider_application::stores::event_lists::EventFilter;
-use postrider_application::stores::reconciliations::HourFilter;
 use postrider_application::stores::tenants::Tenant;
-use postrider_application::stores::{Deliveries, Events, PageRequest, Tenants};
+use postrider_application::stores::{Deliveries, Events, Tenants};
 use postrider_domain::rate_limit::Bucket;
 use postrider_domain::reconciliation::{Counts, ReconciliationState};
-use postrider_domain::{
-    DeliveryStatus, EndpointStatus, Hour, Outcome, Priority, Reconciliation, RetryPolicy, Timestamp,
-};
-use postrider_testkit::faults::FaultyQueue;
+use postrider_domain::{DeliveryStatus, EndpointStatus, Outcome, Priority, RetryPolicy, Timestamp};
 
-use crate::world::{WEBHOOK, World, publication};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// A world in which hours are counted.
-pub(crate) struct Counted {
-    pub(crate) world: World,
-    pub(crate) reconcile: Reconcile,
-}
-
-impl Counted {
-    /// At the beginning of an hour that will be counted.
-    pub(crate) async fn new() -> Self {
-        let world = World::new();
-        let id = world.tenant.clone();
-        let created_at = world.clock.now();
-        let tenant = Tenant { id, name: "Acme".to_owned(), publish_limit: None, created_at, version: 0 };
-        world.tenants.create(&tenant).await.unwrap();
-        let counted = Self { reconcile: reconcile(&world, world.clock.clone()), world };
-        assert_eq!(counted.run().await, Reconciled::default());
-        counted.forward_to(Hour::of(created_at).next().begins_at());
-        counted
-    }
-
-    fn forward_to(&self, at: Timestamp) {
-        self.world.clock.forward(at.since(self.world.clock.now()));
-    }
-
-    /// Lets time pass until the present hour can be counted.
-    pub(crate) fn end_hour(&self) {
-        self.forward_to(Hour::of(self.world.clock.now()).settled_at());
-    }
-
-    pub(crate) async fn run(&self) -> Reconciled {
-        let run = self.reconcile.run(MINUTE).await.unwrap();
-        assert_eq!((run.failed, run.unfinished), (0, false));
-        run
-    }
-
-    pub(crate) async fn hours(&self) -> Vec<Reconciliation> {
-        let page = PageRequest { limit: 100, after: None };
-        let (tenant, filter) = (&self.world.tenant, HourFilter::default());
-        self.world.lookup.reconciliations(tenant, &filter, page).await.unwrap().items
-    }
-
-    /// The hour that is counted, the only one.
-    pub(crate) async fn hour(&self) -> Reconciliation {
-        let mut hours = self.hours().await;
-        assert_eq!(hours.len(), 1);
-        hours.remove(0)
-    }
-
-    /// How often somebody was told that something is missing.
-    pub(crate) async fn told(&self) -> usize {
-        let event_type = Some(News::ReconciliationGap.event_type().parse().unwrap());
-        let filter = EventFilter { event_type, ..EventFilter::default() };
-        let page = PageRequest { limit: 100, after: None };
-        self.world.events.list(&self.world.tenant, &filter, page).await.unwrap().items.len()
-    }
-
-    async fn publish(&self, id: &str) -> postrider_application::ingest::Accepted {
-        self.world.publish(Some(id), "{}").await.unwrap()
-    }
-}
-
-/// A reconciliation over the stores of a world, which fail by its plan.
-pub(crate) fn reconcile(world: &World, clock: Arc<dyn Clock>) -> Reconcile {
-    let queue = Arc::new(FaultyQueue::new(world.queue.clone(), world.plan.clone()));
-    Reconcile::new(world.events.clone(), world.deliveries.clone(), world.tenants.clone(), queue, clock)
-}
-
-/// How an hour stands in which so many events were accepted, with a delivery of each that is delivered.
-pub(crate) fn delivered(events: u64) -> Counts {
-    Counts { accepted: events, matched: events, delivered: events, ..Counts::default() }
-}
+use crate::counted::{Counted, HOUR, MINUTE, delivered, reconcile};
+use crate::world::{WEBHOOK, publication};
 
 #[tokio::test]
 async fn an_hour_in_which_everything_arrived_is_balanced() {
@@ -341,108 +260,6 @@ async fn deliveries_of_endpoints_that_are_gone_count() {
     let counts =
         Counts { accepted: 11, matched: 33, delivered: 31, parked: 1, failed: 1, ..Counts::default() };
     assert_eq!((hour.state, hour.counts), (ReconciliationState::Balanced, counts));
-}
-
-#[tokio::test]
-async fn scheduled_events_are_waited_for_and_cancelled_ones_are_not_missed() {
-    let counted = Counted::new().await;
-    let world = &counted.world;
-    world.endpoint("*").await;
-    let begins_at = world.clock.now().after(30 * HOUR);
-    for id in ["lost", "later", "cancelled"] {
-        world.publish_for(Some(id), begins_at).await.unwrap();
-    }
-    world.cancel.cancel(&world.tenant, &"cancelled".parse().unwrap()).await.unwrap();
-    counted.end_hour();
-    assert_eq!(counted.run().await.repaired, 0);
-    let hour = counted.hour().await;
-    let counts = Counts { accepted: 3, scheduled: 2, ..Counts::default() };
-    assert_eq!((hour.state, hour.counts), (ReconciliationState::Open, counts));
-    assert_eq!(hour.due_at, Some(begins_at.after(30 * MINUTE)), "there is nothing to see before");
-    // Endpoints are looked up when an event begins, also where its message is lost.
-    world.endpoint("*").await;
-    counted.forward_to(begins_at);
-    world.schedule.run(MINUTE).await.unwrap();
-    let (lost, kept): (Vec<OutgoingMessage>, Vec<OutgoingMessage>) = world
-        .queue
-        .take(QueueName::Events)
-        .into_iter()
-        .partition(|message| message.body.contains("\"lost\""));
-    assert_eq!((lost.len(), kept.len()), (1, 1));
-    assert_eq!(world.deal(QueueName::Events, &kept, 1).await, 0);
-    world.settle().await;
-    world.clock.forward(30 * MINUTE);
-    assert_eq!(counted.run().await.repaired, 1);
-    world.settle().await;
-    assert_eq!(world.channel.calls().len(), 4);
-    world.clock.forward(5 * MINUTE);
-    counted.run().await;
-    let hour = counted.hour().await;
-    let counts = Counts { accepted: 3, matched: 4, delivered: 4, ..Counts::default() };
-    assert_eq!((hour.state, hour.counts), (ReconciliationState::Balanced, counts));
-}
-
-#[tokio::test]
-async fn somebody_is_told_once_when_repairing_does_not_help() {
-    let counted = Counted::new().await;
-    let world = &counted.world;
-    world.endpoint("*").await;
-    counted.publish("lost").await;
-    counted.publish("fine").await;
-    world.queue.take(QueueName::Events);
-    counted.end_hour();
-    let mut told = Vec::new();
-    for minute in 0..300 {
-        counted.run().await;
-        // Whatever is sent for this event disappears.
-        let messages = world.queue.take(QueueName::Events);
-        let kept: Vec<_> =
-            messages.into_iter().filter(|message| !message.body.contains("\"lost\"")).collect();
-        world.deal(QueueName::Events, &kept, 1).await;
-        world.settle().await;
-        if counted.told().await > told.len() {
-            told.push(minute);
-        }
-        world.clock.forward(MINUTE);
-    }
-    assert_eq!(told, [75]);
-    let hour = counted.hours().await.pop().unwrap();
-    assert_eq!((hour.state, hour.counts.events_missing), (ReconciliationState::Gap, 1));
-    // It gets through at last.
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    world.settle().await;
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    let hour = counted.hours().await.pop().unwrap();
-    assert_eq!((hour.state, hour.counts), (ReconciliationState::Balanced, delivered(2)));
-    assert_eq!(counted.told().await, 1);
-}
-
-/// What fan-out has made and nobody finds any more is a gap, even if there is nothing to send again.
-#[tokio::test]
-async fn a_delivery_that_disappeared_is_a_gap() {
-    let counted = Counted::new().await;
-    let world = &counted.world;
-    let endpoint = world.endpoint("*").await;
-    let accepted = counted.publish("e1").await;
-    world.settle().await;
-    let key = |id: postrider_domain::DeliveryId| {
-        Key::new(format!("T#{}#D#{}", world.tenant, id.endpoint()), id.event_part().to_string())
-    };
-    let key = key(world.delivery(&accepted, endpoint).await.id);
-    let delete = Write::Delete(Delete { table: TableName::Ledger, key, condition: None });
-    world.table.transact(vec![delete]).await.unwrap();
-    world.manage.delete(&world.tenant, endpoint).await.unwrap();
-    counted.end_hour();
-    for _ in 0..90 {
-        counted.run().await;
-        world.settle().await;
-        world.clock.forward(MINUTE);
-    }
-    let hour = counted.hours().await.pop().unwrap();
-    assert_eq!((hour.state, hour.counts.gap()), (ReconciliationState::Gap, 1));
-    assert_eq!(counted.told().await, 1);
 }
 
 /// Each call to the clock takes a second.

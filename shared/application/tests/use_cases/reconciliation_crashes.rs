@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use postrider_application::ports::QueueName;
@@ -15,10 +14,8 @@ use postrider_domain::reconciliation::ReconciliationState;
 use postrider_testkit::faults::Fault;
 
 use crate::circuit_crashes::Interleaved;
-use crate::reconciliation::{Counted, delivered};
+use crate::counted::{Counted, MINUTE, delivered};
 use crate::world::{WEBHOOK, World};
-
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs every minute, and deals with what is sent, until the hour is balanced.
 async fn live(counted: &Counted, minutes: usize, what: &str) {
