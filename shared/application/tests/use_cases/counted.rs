@@ -90,4 +90,3 @@ pub(crate) fn reconcile(world: &World, clock: Arc<dyn Clock>) -> Reconcile {
 pub(crate) fn delivered(events: u64) -> Counts {
     Counts { accepted: events, matched: events, delivered: events, ..Counts::default() }
 }
-

@@ -133,4 +133,3 @@ async fn a_delivery_that_disappeared_is_a_gap() {
     assert_eq!((hour.state, hour.counts.gap()), (ReconciliationState::Gap, 1));
     assert_eq!(counted.told().await, 1);
 }
-

@@ -110,6 +110,39 @@ fn a_look_that_could_not_send_all_is_followed_by_another_soon() {
 }
 
 #[test]
+fn a_delivery_is_stuck_when_nothing_moved_it_for_half_an_hour() {
+    let id = crate::DeliveryId::from_parts(Ulid::from_parts(1, 1), endpoint(1));
+    let event = crate::Event {
+        tenant: "acme".parse().unwrap(),
+        id: "e1".parse().unwrap(),
+        event_type: "a.b".parse().unwrap(),
+        accepted_at: at(0),
+        occurred_at: None,
+        source: None,
+        correlation_id: None,
+        tags: vec![],
+        audience: crate::event::Audience::Subscribers,
+        deliver_at: None,
+        priority: crate::Priority::default(),
+    };
+    let pending = Delivery::new(&event, id.endpoint(), crate::ChannelKind::Webhook, 5, at(0));
+    let stuck = |delivery: &Delivery, after| is_stuck(delivery, at(0).after(after));
+    assert!(!stuck(&pending, 29 * MINUTE) && stuck(&pending, 30 * MINUTE));
+    let next_attempt_at = Some(at(0).after(10 * MINUTE));
+    let retrying = Delivery { status: DeliveryStatus::Retrying, next_attempt_at, ..pending.clone() };
+    assert!(!stuck(&retrying, 39 * MINUTE) && stuck(&retrying, 40 * MINUTE));
+    let claimed = Delivery { claimed_at: Some(at(0).after(20 * MINUTE)), ..pending.clone() };
+    assert!(!stuck(&claimed, 49 * MINUTE) && stuck(&claimed, 50 * MINUTE));
+    // The schedule has it, or nothing is to come.
+    let due = Delivery { due_at: next_attempt_at, ..retrying };
+    let others = [DeliveryStatus::Delivered, DeliveryStatus::Failed, DeliveryStatus::Parked];
+    let others = others.map(|status| Delivery { status, ..pending.clone() });
+    for delivery in [due].into_iter().chain(others) {
+        assert!(!stuck(&delivery, 600 * MINUTE), "{delivery:?}");
+    }
+}
+
+#[test]
 fn an_event_is_matched_when_its_parts_reach_the_end() {
     let part = |after: Option<u64>, endpoints: &[u64], goes_on| MatchedPart {
         after: after.map(endpoint),
