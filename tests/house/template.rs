@@ -5,6 +5,7 @@ use std::fs;
 
 use postrider_application::ports::QueueName;
 use postrider_application::ports::table::{IndexName, TableName};
+use postrider_application::reconcile;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::root;
@@ -240,6 +241,24 @@ fn a_function_may_use_what_it_knows_of_and_nothing_else() {
         let objects = usable("s3:GetObject").len() + usable("s3:PutObject").len();
         assert_eq!(objects > 0, !known("POSTRIDER_BUCKET", "").is_empty(), "{name}");
     }
+}
+
+/// What the code writes into a log is what a filter looks for there, and what it counts is what an alarm watches.
+#[test]
+fn the_alarm_of_a_gap_waits_for_the_line_that_says_so() {
+    let template = Template::read();
+    let filters = template.resources("AWS::Logs::MetricFilter");
+    let (_, filter) = filters.into_iter().next().unwrap();
+    assert_eq!(text(&filter["FilterPattern"]), format!("{{ $.target = \"{}\" }}", reconcile::GAP));
+    let functions = template.functions();
+    let schedule = functions.iter().find(|function| function.name == "schedule").unwrap();
+    assert_eq!(text(&filter["LogGroupName"]), text(&schedule.properties["LoggingConfig"]["LogGroup"]));
+    let counted = &filter["MetricTransformations"][0];
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let watches = |alarm: &Yaml| {
+        alarm["Namespace"] == counted["MetricNamespace"] && alarm["MetricName"] == counted["MetricName"]
+    };
+    assert_eq!(alarms.values().filter(|alarm| watches(alarm)).count(), 1);
 }
 
 #[test]

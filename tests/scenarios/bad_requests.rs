@@ -155,7 +155,7 @@ pub(crate) async fn other_bodies_are_refused_by_field(target: &Target) {
 
 pub(crate) async fn queries_are_refused_by_parameter(target: &Target) {
     let tenant = target.tenant("bad-queries").await;
-    for list in ["events", "endpoints", "deliveries", "dead-letters", "jobs", "keys"] {
+    for list in ["events", "endpoints", "deliveries", "dead-letters", "jobs", "keys", "reconciliation"] {
         for query in
             ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "cursor=x", "cursor=", "colour=red"]
         {
@@ -174,6 +174,9 @@ pub(crate) async fn queries_are_refused_by_parameter(target: &Target) {
     }
     for query in ["state=lost", "endpoint_id=x", "reason=bad", "event_type=a..b", "since=1", "until=x"] {
         refused(&tenant.admin, "dead-letters", query).await;
+    }
+    for query in ["state=lost", "since=1", "until=x", "hour=2026-01-31T12"] {
+        refused(&tenant.admin, "reconciliation", query).await;
     }
 }
 

@@ -144,3 +144,17 @@ pub(crate) async fn lists_are_filtered(target: &Target) {
     let neither = format!("/v1/deliveries?event_id={}&status=failed", ids[0]);
     assert_eq!(pages::all(&tenant.admin, &neither, 1).await.len(), 0);
 }
+
+/// An hour is counted a quarter of an hour after its end, so a tenant that is new has none.
+pub(crate) async fn hours_are_not_listed_before_they_are_over(target: &Target) {
+    let tenant = target.tenant("hours").await;
+    tenant.publish(&json!({"type": "a.b", "data": 1})).await;
+    let empty = json!({"items": [], "next_cursor": null});
+    let viewer = tenant.caller("viewer").await;
+    for caller in [&tenant.admin, &viewer, &target.platform().acting_for(&tenant.id)] {
+        let query = "/v1/reconciliation?since=2026-01-31T12%3A00%3A00Z&until=9999-12-31T00%3A00%3A00Z&state=balanced&limit=5";
+        for path in ["/v1/reconciliation", query] {
+            assert_eq!(caller.get(path).await.expect(200).json(), empty, "{path}");
+        }
+    }
+}

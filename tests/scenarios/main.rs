@@ -111,7 +111,8 @@ fn main() -> ExitCode {
             an_endpoint_is_ordered_for_as_long_as_somebody_wants;
         lists: events_are_listed_newest_first,
             deliveries_are_listed_newest_first,
-            lists_are_filtered;
+            lists_are_filtered,
+            hours_are_not_listed_before_they_are_over;
         access: roles_limit_what_a_key_can_do,
             keys_expire_and_are_deleted,
             keys_are_bound_to_networks,

@@ -1,6 +1,6 @@
 //! `schedule`: called every minute, sends the messages of deliveries and events that waited for longer than a queue
-//! can hold one, looks at circuits whose time has come, and goes on with sealing everything again where the operator
-//! has asked for it.
+//! can hold one, looks at circuits whose time has come, counts whether what was accepted is accounted for, and goes on
+//! with sealing everything again where the operator has asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postrider_application::endpoints::Secrets;
 use postrider_application::ports::QueueName;
+use postrider_application::reconcile::{self, Reconcile};
 use postrider_application::reseal::Reseal;
 use postrider_application::schedule::Schedule;
 use postrider_application::stores::{Deliveries, Endpoints, Events, ResealJobs, Tenants};
@@ -26,12 +27,14 @@ async fn main() -> Result<(), Error> {
     let queues = [QueueName::Events, QueueName::Channel(webhook), QueueName::Express(webhook)];
     let queue = start.queues(&queues)?;
     let (deliveries, events) = (Deliveries::new(table.clone()), Events::new(table.clone()));
-    let schedule = Arc::new(Schedule::new(deliveries, events, queue, clock.clone()));
     let (endpoints, tenants) = (Endpoints::new(table.clone()), Tenants::new(table.clone()));
+    let schedule = Arc::new(Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone()));
+    let reconcile = Arc::new(Reconcile::new(events, deliveries, tenants.clone(), queue, clock.clone()));
     let secrets = Secrets::new(start.vault().await?, start.entropy.clone());
     let reseal = Reseal::new(endpoints, tenants, ResealJobs::new(table), secrets, clock.clone());
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-        let (schedule, reseal, clock) = (schedule.clone(), reseal.clone(), clock.clone());
+        let (schedule, reconcile) = (schedule.clone(), reconcile.clone());
+        let (reseal, clock) = (reseal.clone(), clock.clone());
         async move {
             let left = || {
                 let left = event.context.deadline.saturating_sub(clock.now().as_millis());
@@ -44,6 +47,15 @@ async fn main() -> Result<(), Error> {
                 circuits = run.circuits,
                 failed = run.failed,
                 run.unfinished
+            );
+            let reconciled = reconcile.run(left().min(reconcile::TIME)).await?;
+            tracing::info!(
+                target: "reconcile.ran",
+                opened = reconciled.opened,
+                looked_at = reconciled.looked_at,
+                repaired = reconciled.repaired,
+                failed = reconciled.failed,
+                reconciled.unfinished
             );
             let portion = reseal.run(left()).await?;
             tracing::info!(target: "reseal.ran", resealed = portion.resealed, portion.finished);

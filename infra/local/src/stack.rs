@@ -17,6 +17,7 @@ use postrider_application::links::{DataLinks, PublicUrl, ReadData};
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, Vault};
 use postrider_application::publish_limits::PublishLimits;
 use postrider_application::query::Lookup;
+use postrider_application::reconcile::{self, Reconcile};
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
 use postrider_application::release::Release;
@@ -218,6 +219,8 @@ impl Stack {
         );
         let limits = Arc::new(PublishLimits::new(tenants.clone(), clock.clone(), entropy.clone()));
         let due = Schedule::new(deliveries.clone(), events.clone(), queue.clone(), clock.clone());
+        let reconcile =
+            Reconcile::new(events.clone(), deliveries.clone(), tenants.clone(), queue.clone(), clock.clone());
         let reseal = Reseal::new(
             endpoints.clone(),
             tenants.clone(),
@@ -291,7 +294,7 @@ impl Stack {
             consume(dead, RECORD, record.clone());
         }
         consumers.spawn(sweep(table, clock.clone(), stopped.clone()));
-        consumers.spawn(keep_schedule(due, reseal, clock.clone(), stopped));
+        consumers.spawn(keep_schedule(due, reconcile, reseal, clock.clone(), stopped));
         Ok(Self { services, endpoints, secrets, tenants, clock, queues, consumers, stop, data_dir })
     }
 
@@ -308,9 +311,11 @@ impl Stack {
     }
 }
 
-/// Sends what is due, at the start and every minute, as EventBridge calls the function `schedule`.
+/// Sends what is due and counts what is over, at the start and every minute, as EventBridge calls the function
+/// `schedule`.
 async fn keep_schedule(
     due: Schedule,
+    reconcile: Reconcile,
     reseal: Reseal,
     clock: Arc<dyn Clock>,
     mut stop: watch::Receiver<bool>,
@@ -318,6 +323,9 @@ async fn keep_schedule(
     loop {
         if let Err(error) = due.run(schedule::INTERVAL).await {
             tracing::warn!(%error, "what is due could not be sent");
+        }
+        if let Err(error) = reconcile.run(reconcile::TIME).await {
+            tracing::warn!(%error, "what was accepted could not be counted; it goes on in a minute");
         }
         if let Err(error) = reseal.run(schedule::INTERVAL).await {
             tracing::warn!(%error, "sealing everything again broke off; it goes on in a minute");

@@ -1,4 +1,5 @@
-//! Postrider's own events: what happens to an endpoint is told to the tenant's other endpoints that ask for it.
+//! Postrider's own events: what happens to an endpoint is told to the tenant's other endpoints that ask for it, and
+//! what is missing to all that do.
 //!
 //! They are events like any other, with types that nobody else can publish. Their ids follow from what happened, so
 //! that telling it twice is telling it once.
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postrider_domain::event::Audience;
-use postrider_domain::{Endpoint, Event, EventId, EventType, Priority, Timestamp};
+use postrider_domain::{Endpoint, Event, EventId, EventType, Priority, Reconciliation, TenantId, Timestamp};
 use serde::Serialize;
 
 use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
@@ -28,7 +29,7 @@ pub enum AnnounceError {
     Queue(#[from] QueueError),
 }
 
-/// What can happen to an endpoint.
+/// What can happen, to an endpoint or to a tenant's deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     /// It will be disabled unless it works again.
@@ -39,12 +40,19 @@ pub enum News {
     CircuitOpened,
     /// Its circuit closed.
     CircuitClosed,
+    /// Something that was accepted is not accounted for.
+    ReconciliationGap,
 }
 
 impl News {
     /// Everything that can happen.
-    pub const ALL: [Self; 4] =
-        [Self::EndpointWarning, Self::EndpointDisabled, Self::CircuitOpened, Self::CircuitClosed];
+    pub const ALL: [Self; 5] = [
+        Self::EndpointWarning,
+        Self::EndpointDisabled,
+        Self::CircuitOpened,
+        Self::CircuitClosed,
+        Self::ReconciliationGap,
+    ];
 
     /// The type of the event.
     pub const fn event_type(self) -> &'static str {
@@ -53,6 +61,7 @@ impl News {
             Self::EndpointDisabled => "postrider.endpoint.disabled",
             Self::CircuitOpened => "postrider.circuit.opened",
             Self::CircuitClosed => "postrider.circuit.closed",
+            Self::ReconciliationGap => "postrider.reconciliation.gap",
         }
     }
 }
@@ -74,7 +83,7 @@ pub struct Report<'a> {
     pub next: Option<Timestamp>,
 }
 
-/// The data of such an event.
+/// The data of an event about an endpoint.
 #[derive(Serialize)]
 struct Data<'a> {
     endpoint_id: String,
@@ -82,6 +91,16 @@ struct Data<'a> {
     reason: &'a str,
     since: Option<String>,
     next: Option<String>,
+}
+
+/// The data of an event about an hour.
+#[derive(Serialize)]
+struct GapData {
+    hour: String,
+    accepted: u64,
+    matched: u64,
+    gap: u64,
+    events_missing: u64,
 }
 
 /// Tells what happened.
@@ -98,12 +117,42 @@ impl Announce {
         Self { events, queue, clock }
     }
 
-    /// Publishes a report.
+    /// Publishes a report about an endpoint.
     ///
     /// # Errors
     /// When the event cannot be stored or sent. Trying again is safe.
     pub async fn tell(&self, report: &Report<'_>) -> Result<(), AnnounceError> {
-        let event = self.event(report)?;
+        let endpoint = report.endpoint;
+        let data = Data {
+            endpoint_id: endpoint.id.to_string(),
+            endpoint_name: &endpoint.name,
+            reason: &report.reason,
+            since: report.since.map(|at| at.to_string()),
+            next: report.next.map(|at| at.to_string()),
+        };
+        let id = endpoint.id.to_string();
+        let key = format!("{id}:{}", report.key);
+        self.publish(self.event(&endpoint.tenant, report.news, &key, Some(id), &data)?).await
+    }
+
+    /// Tells a tenant that something of an hour is missing.
+    ///
+    /// # Errors
+    /// When the event cannot be stored or sent. Trying again is safe.
+    pub async fn tell_gap(&self, hour: &Reconciliation) -> Result<(), AnnounceError> {
+        let counts = &hour.counts;
+        let data = GapData {
+            hour: hour.hour.begins_at().to_string(),
+            accepted: counts.accepted,
+            matched: counts.matched,
+            gap: counts.gap(),
+            events_missing: counts.events_missing,
+        };
+        let key = hour.hour.to_string();
+        self.publish(self.event(&hour.tenant, News::ReconciliationGap, &key, None, &data)?).await
+    }
+
+    async fn publish(&self, event: StoredEvent) -> Result<(), AnnounceError> {
         let tenant = event.event.tenant.clone();
         let wire = WireEvent::new(&event.event, &event.payload).map_err(invalid)?;
         let (wire, is_repeated) = match self.events.put_if_absent(&event, &wire).await? {
@@ -117,26 +166,26 @@ impl Announce {
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
-    fn event(&self, report: &Report<'_>) -> Result<StoredEvent, TableError> {
-        let endpoint = report.endpoint;
-        let data = Data {
-            endpoint_id: endpoint.id.to_string(),
-            endpoint_name: &endpoint.name,
-            reason: &report.reason,
-            since: report.since.map(|at| at.to_string()),
-            next: report.next.map(|at| at.to_string()),
-        };
-        let data = serde_json::to_string(&data).map_err(invalid)?;
-        let event_type: EventType = report.news.event_type().parse().map_err(invalid)?;
-        let id = format!("{}:{}:{}", event_type.as_str().replace('.', "-"), endpoint.id, report.key);
+    /// An event under an id that follows from what happened and a key.
+    fn event(
+        &self,
+        tenant: &TenantId,
+        news: News,
+        key: &str,
+        about: Option<String>,
+        data: &impl Serialize,
+    ) -> Result<StoredEvent, TableError> {
+        let data = serde_json::to_string(data).map_err(invalid)?;
+        let event_type: EventType = news.event_type().parse().map_err(invalid)?;
+        let id = format!("{}:{key}", event_type.as_str().replace('.', "-"));
         let event = Event {
-            tenant: endpoint.tenant.clone(),
+            tenant: tenant.clone(),
             id: id.parse::<EventId>().map_err(invalid)?,
             event_type,
             accepted_at: self.clock.now(),
             occurred_at: None,
             source: Some("postrider".to_owned()),
-            correlation_id: Some(endpoint.id.to_string()),
+            correlation_id: about,
             tags: Vec::new(),
             audience: Audience::Subscribers,
             deliver_at: None,

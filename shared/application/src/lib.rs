@@ -21,6 +21,7 @@ pub mod ports;
 pub mod publish_limits;
 pub mod query;
 pub mod rates;
+pub mod reconcile;
 pub mod record_dead_letter;
 pub mod redeliver;
 pub mod release;

@@ -1,5 +1,5 @@
-//! Looking things up: an event with what became of it for every endpoint, lists of deliveries, and how an endpoint
-//! is doing.
+//! Looking things up: an event with what became of it for every endpoint, lists of deliveries, how an endpoint is
+//! doing, and what became of the events of each hour.
 
 mod health;
 
@@ -8,14 +8,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postrider_domain::event::Audience;
 use postrider_domain::{
-    Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId, TenantId,
+    Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId, Reconciliation, TenantId,
 };
 
 use crate::ports::{BlobError, Blobs, TableError};
 use crate::stores::delivery_lists::DeliveryFilter;
 use crate::stores::event_lists::EventFilter;
 use crate::stores::events::{EventSchedule, StoredEvent};
-use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged};
+use crate::stores::reconciliations::HourFilter;
+use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, PageRequest, Paged, Reconciliations};
 
 pub use health::{Health, Parked};
 
@@ -73,6 +74,7 @@ pub struct Lookup {
     deliveries: Deliveries,
     circuits: Circuits,
     drains: Drains,
+    reconciliations: Reconciliations,
     blobs: Arc<dyn Blobs>,
 }
 
@@ -80,7 +82,8 @@ impl Lookup {
     /// Look-ups in these stores, and what is kept beside them.
     pub fn new(endpoints: Endpoints, events: Events, deliveries: Deliveries, blobs: Arc<dyn Blobs>) -> Self {
         let (circuits, drains) = (Circuits::new(deliveries.table()), Drains::new(deliveries.table()));
-        Self { endpoints, events, deliveries, circuits, drains, blobs }
+        let reconciliations = Reconciliations::new(deliveries.table());
+        Self { endpoints, events, deliveries, circuits, drains, reconciliations, blobs }
     }
 
     /// A tenant's events, newest first.
@@ -149,6 +152,19 @@ impl Lookup {
         let endpoints = self.endpoints.all(tenant).await?;
         let endpoints: Vec<_> = endpoints.into_iter().map(|record| record.endpoint.id).collect();
         self.deliveries.list(tenant, &endpoints, &query.filter, page).await
+    }
+
+    /// What became of a tenant's events, the latest hour first.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn reconciliations(
+        &self,
+        tenant: &TenantId,
+        filter: &HourFilter,
+        page: PageRequest,
+    ) -> Result<Paged<Reconciliation>, TableError> {
+        self.reconciliations.list(tenant, filter, page).await
     }
 
     /// The deliveries of one event: their keys follow from the event and the tenant's endpoints.

@@ -153,11 +153,16 @@ impl Bucket {
         let horizon = demand.horizon.unwrap_or_else(|| limit.patience());
         let soon = moment.saturating_add(horizon.as_nanos() as u64);
         let waited = (0..demand.waited).map(|_| self.turn(limit, moment, soon, waits)).collect();
-        let has_list = self.booked_until > moment;
+        let has_list = self.has_waiting_list(now);
         let soon = if has_list && waits { 0 } else { soon };
         let fresh = (0..demand.fresh).map(|_| self.turn(limit, moment, soon, waits)).collect();
         let credit = if has_list { 0.0 } else { self.level(limit, now).clamp(0.0, limit.unasked()) };
         Supply { waited, fresh, credit }
+    }
+
+    /// Whether somebody waits for a token.
+    pub fn has_waiting_list(&self, now: Timestamp) -> bool {
+        self.booked_until > nanos(now)
     }
 
     /// How many tokens there are; negative when more were given than there were.

@@ -24,6 +24,7 @@ mod params;
 mod paths;
 mod problem;
 mod publication;
+mod reconciliation;
 mod replay;
 mod routers;
 mod services;

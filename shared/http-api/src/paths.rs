@@ -9,7 +9,7 @@ use crate::problem::{Kind, Problem};
 
 /// The paths, as the routers write them, and what can be done there. One without a variable goes before one that
 /// fits it.
-const PATHS: [(&str, &str); 46] = [
+const PATHS: [(&str, &str); 47] = [
     ("/health", "GET"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/batch", "POST"),
@@ -52,6 +52,7 @@ const PATHS: [(&str, &str); 46] = [
     ("/v1/keys/{id}", "DELETE"),
     ("/v1/master-key/reseal", "GET, POST"),
     ("/v1/platform/dead-letters", "GET"),
+    ("/v1/reconciliation", "GET"),
     ("/v1/tenants", "GET, POST"),
     ("/v1/tenants/{id}", "GET, PATCH"),
     ("/d/{token}", "GET, HEAD"),

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
 use crate::{
     data, dead_letters, deliveries, endpoint_health, endpoints, events, health, jobs, keys, master_key,
-    paths, replay, signing, tenants,
+    paths, reconciliation, replay, signing, tenants,
 };
 
 /// Publishing: `POST /v1/events` and `/v1/events/batch`.
@@ -23,7 +23,7 @@ pub fn ingest_router(services: IngestServices) -> Router {
     finish(ingest_routes(services))
 }
 
-/// Reading: events, deliveries, endpoints without their secrets, dead letters, jobs.
+/// Reading: events, deliveries, endpoints without their secrets, dead letters, jobs, what became of each hour.
 pub fn query_router(services: QueryServices) -> Router {
     finish(query_routes(services))
 }
@@ -54,6 +54,7 @@ fn query_routes(services: QueryServices) -> Router {
         .merge(deliveries::reading())
         .merge(dead_letters::reading())
         .merge(jobs::reading())
+        .merge(reconciliation::reading())
         .with_state(Arc::new(services))
 }
 

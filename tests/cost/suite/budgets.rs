@@ -17,6 +17,9 @@ async fn a_delivered_webhook_costs_at_most_2_2_write_units_0_4_queue_requests_an
         assert!(figures.deliveries >= 1000 && figures.endpoints == endpoints);
         let write_units = figures.write_units();
         assert!((2.0..=2.2).contains(&write_units), "{endpoints} endpoints: {write_units} write units");
+        // One manifest for each batch of events.
+        let manifests = figures.fan_out.puts - figures.deliveries as u64;
+        assert_eq!(manifests as usize, figures.events / 10, "{endpoints} endpoints");
         let requests = figures.channel_requests();
         assert!((0.3..=0.4).contains(&requests), "{endpoints} endpoints: {requests} requests to queues");
         let (reads, units) = (figures.reads(), figures.read_units());

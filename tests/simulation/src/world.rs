@@ -16,9 +16,10 @@ use postrider_application::ports::{
 };
 use postrider_application::redeliver::Settlement;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
-use postrider_application::stores::{Circuits, DeadLetters, Deliveries, Jobs, PageRequest};
+use postrider_application::stores::{Circuits, DeadLetters, Deliveries, Jobs, Manifests, PageRequest};
 use postrider_domain::event::Audience;
 use postrider_domain::job::{JobState, Rate, Redrive, Replay, ReplayScope, Task};
+use postrider_domain::reconciliation::Matched;
 use postrider_domain::{
     ChannelKind, CircuitState, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, Priority,
     Subscription, TenantId, Timestamp,
@@ -84,6 +85,7 @@ pub(crate) struct World {
     pub(crate) deliveries: Deliveries,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) jobs: Jobs,
+    manifests: Manifests,
     ports: Ports,
     state: Mutex<State>,
 }
@@ -132,7 +134,8 @@ impl World {
             endpoints,
             deliveries: Deliveries::new(table.clone()),
             dead_letters: DeadLetters::new(table.clone()),
-            jobs: Jobs::new(table),
+            jobs: Jobs::new(table.clone()),
+            manifests: Manifests::new(table),
             ports,
             state: Mutex::default(),
         })
@@ -217,6 +220,14 @@ impl World {
     pub(crate) fn delivery(&self, event: &AcceptedEvent, endpoint: EndpointId) -> Option<Delivery> {
         let id = DeliveryId::derive(event.at, &event.id, endpoint);
         block_on(self.deliveries.get(&self.tenant, id)).ok().flatten()
+    }
+
+    /// Which endpoints an event is on record to have matched.
+    pub(crate) fn matched(&self, event: &AcceptedEvent) -> Matched {
+        let until = event.at.after(Duration::from_millis(1));
+        let range = block_on(self.manifests.of_range(&self.tenant, event.at, until));
+        let key = DeliveryId::event_part_of(event.at, &event.id);
+        Matched::of(range.ok().and_then(|mut range| range.events.remove(&key)).unwrap_or_default())
     }
 
     /// How often a delivery may have begun anew.

@@ -3,7 +3,10 @@
 //! Deliveries are created under keys that follow from the event and the endpoint, on the condition that they
 //! are not there, before their messages are sent. So a repetition, after a crash anywhere or of a message
 //! that came twice, finds the deliveries and sends only what may be missing, marked to be checked.
+//!
+//! Beside that it puts on record which endpoints they are for, so that somebody can count them later.
 
+mod record;
 mod scheduled;
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +30,7 @@ use crate::ports::{
 };
 use crate::release::{Release, ReleaseError};
 use crate::stores::deliveries::Created;
-use crate::stores::{Deliveries, Endpoints};
+use crate::stores::{Deliveries, Endpoints, Manifests};
 
 /// How many deliveries one message makes before it hands on to the next.
 pub use crate::matching::CHUNK;
@@ -66,6 +69,9 @@ pub enum FanOutError {
     /// The store of large payloads failed.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// It could not be put on record which deliveries there should be.
+    #[error(transparent)]
+    Manifest(Arc<TableError>),
     /// The event kept changing.
     #[error("the event {0} kept changing when it was to be delivered")]
     Contended(EventId),
@@ -84,6 +90,7 @@ pub enum FanOutError {
 pub struct FanOut {
     matching: Matching,
     deliveries: Deliveries,
+    manifests: Manifests,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     release: Release,
@@ -94,6 +101,8 @@ pub struct FanOut {
 struct Part {
     event: Event,
     message: FanOutMessage,
+    /// The endpoint after which it begins.
+    after: Option<EndpointId>,
     targets: Vec<(EndpointId, Target)>,
     /// Whether there are endpoints after these.
     goes_on: bool,
@@ -103,7 +112,7 @@ struct Part {
 type Made = (usize, Result<Option<(QueueName, OutgoingMessage)>, TableError>);
 
 impl FanOut {
-    /// A fan-out over these stores.
+    /// A fan-out over these stores, and what is kept beside them.
     pub fn new(
         endpoints: Endpoints,
         deliveries: Deliveries,
@@ -114,7 +123,8 @@ impl FanOut {
         jobs: RunJobs,
     ) -> Self {
         let matching = Matching::new(endpoints, blobs, clock.clone());
-        Self { matching, deliveries, queue, clock, release, jobs }
+        let manifests = Manifests::new(deliveries.table());
+        Self { matching, deliveries, manifests, queue, clock, release, jobs }
     }
 
     /// Deals with a batch of the queue `events`. Answers the ids of the messages that must come again.
@@ -182,7 +192,8 @@ impl FanOut {
                 Err(error) => results.push((index, Err(error))),
             }
         }
-        let mut failures = self.deliver(&parts).await;
+        let (mut failures, not_recorded) = futures::join!(self.deliver(&parts), self.record(&parts));
+        failures.extend(not_recorded);
         failures.extend(self.go_on(&parts, &failures).await);
         results.extend(indexes.into_iter().enumerate().map(|(part, index)| match failures.remove(&part) {
             Some(error) => (index, Err(error)),
@@ -218,12 +229,12 @@ impl FanOut {
             Some(version) => *version,
             None => self.matching.endpoints().version(&tenant).await?,
         };
-        let created_by = message.repeated.then(|| event.accepted_at.after(CLOCKS_DIFFER));
+        let created_by = message.repeated.then(|| event.begins_at().after(CLOCKS_DIFFER));
         let range = Range { after, created_by, only_in_order: false };
         let mut wanted = self.matching.targets(&event, &payload, version, &range).await?.into_iter();
         let targets = wanted.by_ref().take(CHUNK).collect();
         let goes_on = wanted.next().is_some();
-        Ok(Some(Part { event, message, targets, goes_on }))
+        Ok(Some(Part { event, message, after, targets, goes_on }))
     }
 
     /// Creates the deliveries, and sends their messages as soon as enough of them are there. Answers the first

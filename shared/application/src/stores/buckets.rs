@@ -74,6 +74,15 @@ impl Buckets {
         Self(table)
     }
 
+    /// A bucket, perhaps as it was shortly before.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn get(&self, key: &BucketKey) -> Result<Bucket, TableError> {
+        let item = self.0.get(TABLE, key.key(), false).await?;
+        Ok(item.map(|item| decode::<BucketItem>(TABLE, item)).transpose()?.map_or_else(Bucket::default, read))
+    }
+
     /// Saves a bucket that was read, or written, at this version.
     ///
     /// # Errors
@@ -104,11 +113,14 @@ impl Buckets {
             }
             Err(TableError::ConditionFailed { current: Some(current) }) => {
                 let item: BucketItem = decode(TABLE, *current)?;
-                let BucketItem { spent_until, booked_until, interval, version, .. } = item;
-                let bucket = Bucket { spent_until, booked_until, interval };
-                Ok(SavedBucket::Changed(VersionedBucket { bucket, version }))
+                let version = item.version;
+                Ok(SavedBucket::Changed(VersionedBucket { bucket: read(item), version }))
             }
             Err(error) => Err(error),
         }
     }
+}
+
+fn read(item: BucketItem) -> Bucket {
+    Bucket { spent_until: item.spent_until, booked_until: item.booked_until, interval: item.interval }
 }

@@ -1,12 +1,12 @@
-//! An endpoint's deliveries in a range of time, the oldest event first, and how many there are.
+//! An endpoint's deliveries in a range of time, the oldest event first, how many there are, and how they stand.
 
 use postrider_domain::id::Ulid;
 use postrider_domain::job::ReplayScope;
-use postrider_domain::{Delivery, DeliveryStatus, EventType, TenantId, Timestamp};
+use postrider_domain::{Delivery, DeliveryStatus, EndpointId, EventType, TenantId, Timestamp};
 
 use super::deliveries::{Deliveries, read_item};
-use super::delivery_item::{TABLE, partition};
-use super::item::text;
+use super::delivery_item::{TABLE, id_of, partition};
+use super::item::{invalid, text};
 use crate::ports::table::{Expression, Item, Key, Query, TableError};
 
 /// Deliveries that were looked at.
@@ -27,7 +27,59 @@ pub struct RangeCount {
     pub looked_at: u64,
 }
 
+/// How a delivery stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// What stands for its event in its id.
+    pub event: Ulid,
+    /// Its status.
+    pub status: DeliveryStatus,
+    /// All of it, where a message stands behind the status.
+    pub waiting: Option<Box<Delivery>>,
+}
+
+impl Standing {
+    /// How this delivery stands.
+    pub fn of(delivery: Delivery) -> Self {
+        let (event, status) = (delivery.id.event_part(), delivery.status);
+        Self { event, status, waiting: status.is_waiting().then(|| Box::new(delivery)) }
+    }
+}
+
 impl Deliveries {
+    /// How all deliveries of an endpoint stand whose events were accepted from `since` on and before `until`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn standings(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Standing>, TableError> {
+        let mut standings = Vec::new();
+        let Some(mut query) = between(tenant, endpoint, since, until) else { return Ok(standings) };
+        loop {
+            let page = self.0.query(query.clone()).await?;
+            for item in page.items {
+                let status = text(&item, "status").parse().map_err(|error| invalid(TABLE, error))?;
+                let id = id_of(text(&item, "pk"), text(&item, "sk"))?;
+                // Most are over: there is no need to read their attempts.
+                standings.push(match status {
+                    DeliveryStatus::Pending | DeliveryStatus::Retrying => {
+                        Standing::of(read_item(tenant, item)?)
+                    }
+                    _ => Standing { event: id.event_part(), status, waiting: None },
+                });
+            }
+            match page.next {
+                Some(next) => query.start = Some(next),
+                None => return Ok(standings),
+            }
+        }
+    }
+
     /// The deliveries of the scope's endpoint in its range of time after a place, `limit` of them at most.
     ///
     /// # Errors
@@ -77,23 +129,31 @@ fn is_asked_for(scope: &ReplayScope, item: &Item) -> bool {
 
 /// The query; `None` when nothing can be in the range.
 fn query(tenant: &TenantId, scope: &ReplayScope, after: Option<&str>, limit: usize) -> Option<Query> {
-    let first = |at: Timestamp| Ulid::from_parts(at.as_millis(), 0).to_string();
-    let (low, high) = (first(scope.since), last_before(scope.until)?);
-    if low > high || after.is_some_and(|after| *after >= *high) {
+    if after.is_some_and(|after| last_before(scope.until).is_none_or(|high| *after >= *high)) {
         return None;
     }
+    let query = between(tenant, scope.endpoint, scope.since, scope.until)?;
     let pk = partition(tenant, scope.endpoint);
+    Some(Query {
+        limit: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
+        start: after.map(|after| Key::new(pk, after).into_item()),
+        consistent: true,
+        ..query
+    })
+}
+
+/// The query for an endpoint's deliveries of a range of time; `None` when nothing can be in it.
+fn between(tenant: &TenantId, endpoint: EndpointId, since: Timestamp, until: Timestamp) -> Option<Query> {
+    let (low, high) = (Ulid::from_parts(since.as_millis(), 0).to_string(), last_before(until)?);
+    if low > high {
+        return None;
+    }
+    let pk = partition(tenant, endpoint);
     let keys = Expression::new("pk = :pk AND sk BETWEEN :low AND :high")
         .text_value(":pk", pk.clone())
         .text_value(":low", low)
         .text_value(":high", high);
-    Some(Query {
-        keys,
-        limit: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
-        start: after.map(|after| Key::new(pk.clone(), after).into_item()),
-        consistent: true,
-        ..Query::partition(TABLE, pk)
-    })
+    Some(Query { keys, ..Query::partition(TABLE, pk) })
 }
 
 /// The last place before a moment.

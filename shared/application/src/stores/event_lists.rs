@@ -107,25 +107,34 @@ fn place(item: &Item) -> String {
 
 /// Events under ids that were made here. `below` is exclusive: it was the last row of the page before.
 fn own(partition: &str, filter: &EventFilter, low: &str, below: &str) -> Query {
-    let keys = Expression::new("pk = :pk AND sk BETWEEN :low AND :high")
-        .text_value(":pk", partition)
-        .text_value(":low", low)
-        .text_value(":high", just_below(below));
     let wanted = filter.event_type.as_ref();
     Query {
-        keys,
         filter: wanted
             .map(|wanted| Expression::new("event_type = :type").text_value(":type", wanted.as_str())),
-        ..Query::partition(TABLE, partition)
+        ..own_between(partition, low, &just_below(below))
     }
 }
 
 /// Events under their publishers' ids.
 fn publishers(partition: &str, low: &str, below: &str) -> Query {
+    publishers_between(partition, low, &just_below(below))
+}
+
+/// Events under ids that were made here, from one place to another.
+pub(super) fn own_between(partition: &str, low: &str, high: &str) -> Query {
+    let keys = Expression::new("pk = :pk AND sk BETWEEN :low AND :high")
+        .text_value(":pk", partition)
+        .text_value(":low", low)
+        .text_value(":high", high);
+    Query { keys, ..Query::partition(TABLE, partition) }
+}
+
+/// Events under their publishers' ids, from one place to another.
+pub(super) fn publishers_between(partition: &str, low: &str, high: &str) -> Query {
     let keys = Expression::new("timeline = :pk AND timeline_at BETWEEN :low AND :high")
         .text_value(":pk", partition)
         .text_value(":low", low)
-        .text_value(":high", just_below(below));
+        .text_value(":high", high);
     Query { index: Some(IndexName::Timeline), keys, ..Query::partition(TABLE, partition) }
 }
 

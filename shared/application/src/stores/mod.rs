@@ -19,6 +19,9 @@
 //! | ledger | `T#<tenant>#DL` | `dl_...` | dead letter |
 //! | ledger | `T#<tenant>#R#<endpoint>` | `RATE` | bucket of an endpoint's rate limit; without the endpoint, of the tenant's publishing |
 //! | ledger | `T#<tenant>#J` | `job_...` | job: a redrive or a replay with its progress |
+//! | ledger | `T#<tenant>#M#<hour>#<shard>` | `<time>#<digest>` | manifest: which endpoints some events of the hour matched |
+//! | ledger | `T#<tenant>#H` | `<hour>` | what became of the events of an hour; those to be looked at, by time in the index `due` under `RECONCILE` |
+//! | ledger | `RECONCILE` | `CURSOR` | up to which hour, and tenant, hours were put down to be looked at |
 //! | ledger | `UNREADABLE` | `dl_...` | message of which not even the tenant can be read |
 
 pub mod api_keys;
@@ -35,13 +38,17 @@ pub mod due;
 pub mod endpoint_item;
 pub mod endpoints;
 pub mod event_lists;
+pub mod event_range;
 pub mod events;
 mod item;
 mod job_item;
 pub mod jobs;
 pub mod lines;
+pub mod manifests;
 mod merge;
 pub mod page;
+mod reconciliation_item;
+pub mod reconciliations;
 pub mod reseals;
 pub mod tenants;
 pub mod unreadable;
@@ -56,7 +63,9 @@ pub use endpoints::Endpoints;
 pub use events::Events;
 pub use jobs::Jobs;
 pub use lines::Lines;
+pub use manifests::Manifests;
 pub use page::{PageRequest, Paged};
+pub use reconciliations::Reconciliations;
 pub use reseals::ResealJobs;
 pub use tenants::Tenants;
 pub use unreadable::Unreadable;

@@ -15,11 +15,11 @@ use crate::circuits::opened;
 use crate::world::{WEBHOOK, World};
 
 /// A table beside which something happens, before a certain call.
-struct Interleaved {
-    inner: Arc<dyn Table>,
-    calls: AtomicUsize,
-    at: usize,
-    happens: Mutex<Option<BoxFuture<'static, ()>>>,
+pub(crate) struct Interleaved {
+    pub(crate) inner: Arc<dyn Table>,
+    pub(crate) calls: AtomicUsize,
+    pub(crate) at: usize,
+    pub(crate) happens: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl Interleaved {

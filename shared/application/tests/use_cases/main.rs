@@ -9,6 +9,7 @@
 
 mod circuit_crashes;
 mod circuits;
+mod counted;
 mod crashes;
 mod fairness;
 mod fan_out;
@@ -26,6 +27,9 @@ mod poison;
 mod priority;
 mod publish_limits;
 mod rates;
+mod reconciliation;
+mod reconciliation_crashes;
+mod reconciliation_gaps;
 mod redrives;
 mod replays;
 mod reseal;

@@ -92,7 +92,12 @@ pub struct DeliveryId {
 impl DeliveryId {
     /// The id of the delivery of the event that was accepted at `accepted_at` to `endpoint`.
     pub fn derive(accepted_at: Timestamp, event: &EventId, endpoint: EndpointId) -> Self {
-        Self { event: derived_ulid(accepted_at, event.as_str()), endpoint }
+        Self { event: Self::event_part_of(accepted_at, event), endpoint }
+    }
+
+    /// The part of the ids of an event's deliveries that stands for the event.
+    pub fn event_part_of(accepted_at: Timestamp, event: &EventId) -> Ulid {
+        derived_ulid(accepted_at, event.as_str())
     }
 
     /// The delivery whose parts were read from a key.

@@ -14,6 +14,7 @@ mod number;
 pub(crate) mod parked;
 pub(crate) mod publish;
 pub(crate) mod rate_limit;
+pub(crate) mod reconciliation;
 pub(crate) mod redrive;
 pub(crate) mod replay;
 pub(crate) mod retry;

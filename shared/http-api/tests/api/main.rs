@@ -19,6 +19,7 @@ mod master_key;
 mod parts;
 mod ports;
 mod protocol;
+mod reconciliation;
 mod replays;
 mod routes;
 mod signing;

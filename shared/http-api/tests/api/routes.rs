@@ -80,6 +80,7 @@ pub(crate) fn routes() -> Vec<Route> {
         // It had failed, and can be called off when it goes on.
         route(Method::POST, "/v1/jobs/{job}/resume", For::Admins, None),
         route(Method::POST, "/v1/jobs/{job}/cancel", For::Admins, None),
+        route(Method::GET, "/v1/reconciliation", For::Viewers, None),
         route(Method::GET, "/v1/platform/dead-letters", For::Operators, None),
         route(Method::POST, "/v1/keys", For::Admins, Some(json!({"name": "k", "role": "viewer"}))),
         route(Method::GET, "/v1/keys", For::Admins, None),

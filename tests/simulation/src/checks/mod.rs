@@ -24,6 +24,11 @@ pub(crate) fn failures(world: &World) -> Vec<String> {
     }
     let calls = world.receivers.calls();
     for event in &accepted {
+        let matched = world.matched(event);
+        let endpoints = world.endpoints.iter().copied().collect();
+        if !matched.is_complete || matched.required != endpoints {
+            failures.push(format!("event {}: it is not on record who gets it: {matched:?}", event.id));
+        }
         for (number, id) in world.endpoints.iter().enumerate() {
             let what = format!("event {} for endpoint {number} ({id})", event.id);
             let Some(delivery) = world.delivery(event, *id) else {

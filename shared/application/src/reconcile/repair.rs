@@ -1,0 +1,114 @@
+//! Sending again what must have been lost. Whoever gets it finds in the ledger what was done already.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
+
+use super::{Reconcile, ReconcileError};
+use crate::messages::{ChannelMessage, EventsMessage, FanOutMessage, WireEvent};
+use crate::ports::queue::send_all;
+use crate::ports::{OutgoingMessage, QueueName};
+use crate::redeliver::message_for;
+use crate::stores::buckets::BucketKey;
+use crate::stores::events::{ScheduleState, StoredEvent};
+
+/// How many events are looked up at the same time.
+const PARALLEL: usize = 16;
+
+/// How many messages are made before they are sent.
+const SENT_TOGETHER: usize = 100;
+
+impl Reconcile {
+    /// Sends events to fan-out again. Answers how many.
+    pub(super) async fn match_again(
+        &self,
+        tenant: &TenantId,
+        events: &[&StoredEvent],
+    ) -> Result<u64, ReconcileError> {
+        let mut messages = Vec::new();
+        for stored in events {
+            let message = FanOutMessage::new(tenant, WireEvent::new(&stored.event, &stored.payload)?);
+            // One that has not begun is for the endpoints that there are when it does.
+            let is_to_begin =
+                stored.schedule.is_some_and(|schedule| schedule.state == ScheduleState::Waiting);
+            let message = if is_to_begin { message } else { message.repeated() };
+            messages.push(outgoing(tenant, EventsMessage::FanOut(Box::new(message)).write()));
+        }
+        send_all(&*self.queue, QueueName::Events, messages).await?;
+        Ok(events.len() as u64)
+    }
+
+    /// Sends the messages of deliveries again. Answers how many.
+    pub(super) async fn send_again(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {
+        let mut sent = 0;
+        let mut by_endpoint: HashMap<EndpointId, Vec<Delivery>> = HashMap::new();
+        for delivery in deliveries {
+            by_endpoint.entry(delivery.endpoint()).or_default().push(delivery);
+        }
+        for mut deliveries in by_endpoint.into_values() {
+            if self.waits_for_its_rate(&deliveries[0]).await? {
+                continue;
+            }
+            self.keep_first_of_line(&mut deliveries).await?;
+            for portion in deliveries.chunks(SENT_TOGETHER) {
+                sent += self.send_portion(portion.to_vec()).await?;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Whether the endpoint of a delivery has more of them than it takes: then each has a slot on a waiting list, and a
+    /// message that comes back for it.
+    async fn waits_for_its_rate(&self, delivery: &Delivery) -> Result<bool, ReconcileError> {
+        let key = BucketKey::Endpoint(delivery.tenant.clone(), delivery.endpoint());
+        Ok(self.buckets.get(&key).await?.has_waiting_list(self.clock.now()))
+    }
+
+    /// Those of an ordered endpoint wait for each other: whoever gets the message of one deals with all of them.
+    async fn keep_first_of_line(&self, deliveries: &mut Vec<Delivery>) -> Result<(), ReconcileError> {
+        let (tenant, endpoint) = (&deliveries[0].tenant, deliveries[0].endpoint());
+        let record = self.endpoints.get(tenant, endpoint).await?;
+        let Some(in_order) = record.and_then(|record| record.endpoint.in_order) else { return Ok(()) };
+        deliveries.sort_by_key(|delivery| delivery.id);
+        let mut is_first = true;
+        deliveries.retain(|delivery| {
+            let accepted_at = Timestamp::from_millis(delivery.id.event_part().timestamp_ms());
+            accepted_at < in_order.since || std::mem::take(&mut is_first)
+        });
+        Ok(())
+    }
+
+    async fn send_portion(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {
+        let messages: Vec<_> = stream::iter(deliveries)
+            .map(|delivery| async move {
+                let message = message_for(&self.events, &delivery, 0).await?;
+                Ok::<_, ReconcileError>((delivery, message))
+            })
+            .buffered(PARALLEL)
+            .try_collect()
+            .await?;
+        let mut queues: HashMap<QueueName, Vec<OutgoingMessage>> = HashMap::new();
+        let mut sent = 0;
+        for (mut delivery, message) in messages {
+            let Some(message) = message else {
+                delivery.cancel("its event is not kept any more, so there is nothing to send");
+                self.deliveries.save(&delivery).await?;
+                continue;
+            };
+            let queue = QueueName::of(delivery.channel, message.event.lane());
+            let body = ChannelMessage::Deliver(Box::new(message.rechecked())).write();
+            queues.entry(queue).or_default().push(outgoing(&delivery.tenant, body));
+            sent += 1;
+        }
+        for (queue, messages) in queues {
+            send_all(&*self.queue, queue, messages).await?;
+        }
+        Ok(sent)
+    }
+}
+
+fn outgoing(tenant: &TenantId, body: String) -> OutgoingMessage {
+    OutgoingMessage { body, delay: Duration::ZERO, group: tenant.to_string() }
+}
