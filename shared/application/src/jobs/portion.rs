@@ -1,6 +1,6 @@
 //! A portion under way: what it sends, spread over its time, and what it counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Counts, SkipReason};
@@ -121,7 +121,7 @@ impl Redeliver {
         tenant: &TenantId,
         ids: impl IntoIterator<Item = EndpointId>,
     ) -> Result<HashMap<EndpointId, Endpoint>, TableError> {
-        let ids: std::collections::HashSet<EndpointId> = ids.into_iter().collect();
+        let ids: BTreeSet<EndpointId> = ids.into_iter().collect();
         let found: Vec<_> = stream::iter(ids)
             .map(|id| async move { self.endpoints.get(tenant, id).await })
             .buffer_unordered(PARALLEL)
