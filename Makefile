@@ -11,11 +11,12 @@ EMULATOR := $(VENV)/emulator/.tools
 WITH_TOOLS := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 ARGS ?=
 ARCH ?=
+MINUTES ?= 15
 ENV ?= default
 F ?= ingest
 E ?= events/ingest/http.json
 
-.PHONY: help dev build test e2e lint format bench bench-lambda cost emulator deploy invoke tools clean
+.PHONY: help dev build test e2e lint format bench bench-lambda soak cost emulator deploy invoke tools clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +64,10 @@ bench: ## Measure throughput and latency beside bare posts to the same receiver
 
 bench-lambda: ## Measure the packaged functions: size, start and memory beside their budgets (after `make build`)
 	@cargo run --quiet --package postrider-tests --bin bench-lambda
+
+soak: ## Run the stack under load with kills for a quarter of an hour and count (MINUTES=15)
+	cargo build --release --package postrider --package postrider-tests --bin postrider --bin soak
+	target/release/soak $(MINUTES)
 
 cost: ## Print what a delivery costs on AWS, counted: requests, units and dollars
 	@cargo run --quiet --package postrider-cost --bin cost

@@ -64,6 +64,13 @@ impl Server {
         &self.url
     }
 
+    /// How much of its memory is resident.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(mut self) {
         self.end();
@@ -120,9 +127,10 @@ fn program() -> PathBuf {
     if let Some(program) = &settings().program {
         return program.clone();
     }
-    // target/debug/deps/scenarios-0123 -> target/debug/postrider
+    // target/debug/deps/scenarios-0123 -> target/debug/postrider; a program of the tests' is beside it.
     let tests = std::env::current_exe().unwrap();
-    let folder = tests.parent().and_then(Path::parent).unwrap();
+    let folder = tests.parent().unwrap();
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let program = folder.join(format!("postrider{}", std::env::consts::EXE_SUFFIX));
     assert!(
         program.exists(),

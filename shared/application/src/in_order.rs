@@ -19,9 +19,12 @@ use crate::ports::{Blobs, Clock, TableError};
 use crate::stores::endpoints::Edition;
 use crate::stores::{Deliveries, Endpoints};
 
-/// How long a tenant is taken to have no ordered endpoints without another look: an endpoint's deliveries are in order
-/// from this long after it was made ordered.
-const KNOWN: Duration = Duration::from_secs(1);
+/// How long a tenant is taken to have no ordered endpoints without another look: the deliveries of its first one are in
+/// order from this long after it was made ordered. Others' publishing reads nothing in between.
+const KNOWN: Duration = Duration::from_secs(10);
+
+/// The same for a tenant that has some, whose subscriptions have to be those of now.
+const KNOWN_IN_ORDER: Duration = Duration::from_secs(1);
 
 /// How many deliveries are created at the same time.
 const PARALLEL: usize = 16;
@@ -34,7 +37,7 @@ pub(crate) struct AcceptInOrder {
     matching: Matching,
     deliveries: Deliveries,
     clock: Arc<dyn Clock>,
-    known: TimedCache<TenantId, Edition>,
+    known: TimedCache<TenantId, (Edition, Timestamp)>,
     latest: Mutex<HashMap<TenantId, Timestamp>>,
 }
 
@@ -52,11 +55,14 @@ impl AcceptInOrder {
     /// The version of a tenant's endpoints, if any of them are ordered.
     pub(crate) async fn version(&self, tenant: &TenantId) -> Result<Option<u64>, TableError> {
         let now = self.clock.now();
-        let edition = match self.known.get(tenant, now) {
-            Some(edition) => edition,
+        let is_fresh = |(edition, since): &(Edition, Timestamp)| {
+            edition.in_order == 0 || now.since(*since) < KNOWN_IN_ORDER
+        };
+        let edition = match self.known.get(tenant, now).filter(is_fresh) {
+            Some((edition, _)) => edition,
             None => {
                 let edition = self.matching.endpoints().edition(tenant).await?;
-                self.known.insert(tenant.clone(), edition, now);
+                self.known.insert(tenant.clone(), (edition, now), now);
                 edition
             }
         };

@@ -152,6 +152,8 @@ impl Ingested {
     pub async fn measure(batch: usize, requests: usize, is_named: bool) -> Self {
         let world = World::new();
         world.add_endpoints(1).await;
+        // What an instance keeps in memory of a tenant is there.
+        assert!(world.publish(&[None]).await.iter().all(Result::is_ok));
         world.meter.reset();
         for request in 0..requests {
             let names: Vec<_> = (0..batch).map(|place| format!("order-{request}-{place}")).collect();

@@ -120,6 +120,16 @@ impl Simulation {
         self.lock().doomed.insert(task);
     }
 
+    /// Ends the world: what was begun and never got a turn holds it, and is held by it.
+    pub(crate) fn end(&self) {
+        let (started, wakers) = {
+            let mut state = self.lock();
+            state.timers.clear();
+            (std::mem::take(&mut state.started), std::mem::take(&mut state.wakers))
+        };
+        drop((started, wakers));
+    }
+
     /// Waits.
     pub(crate) fn sleep(&self, milliseconds: u64) -> Sleep {
         let at = self.now().saturating_add(milliseconds);

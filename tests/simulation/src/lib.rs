@@ -41,7 +41,7 @@ pub struct Report {
 pub fn run(seed: u64, traced: bool) -> Report {
     let world = World::new(seed, traced);
     world.run();
-    Report {
+    let report = Report {
         seed,
         failures: checks::failures(&world),
         events: world.accepted().len(),
@@ -49,5 +49,7 @@ pub fn run(seed: u64, traced: bool) -> Report {
         milliseconds: world.simulation.now() - world::EPOCH,
         trace: world.simulation.take_trace(),
         digest: world.simulation.digest(),
-    }
+    };
+    world.simulation.end();
+    report
 }

@@ -52,8 +52,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that begins at a moment.
-    const fn from(since: Timestamp) -> Self {
+    /// The line of an endpoint that is ordered since a moment, before anything was delivered.
+    pub const fn from(since: Timestamp) -> Self {
         let done_to = Ulid::from_parts(since.as_millis(), 0);
         Self { done_to, from: done_to, worker: None, blocked: None, comes_at: None, version: 0 }
     }

@@ -73,16 +73,21 @@ impl Deliver {
         let ordered = Ordered { open, in_order };
         let (tenant, endpoint) = (&job.event.tenant, open.endpoint.id);
         let mut line = self.lines.get(tenant, endpoint, in_order).await?;
+        // Whether the message has nothing more to do for its own delivery, and must not be sent again for it.
+        let mut is_done = false;
         for _ in 0..SAVE_TRIES {
-            match self.standing(job, &line, receive_count).await? {
+            match self.standing(job, ordered, &line, receive_count).await? {
+                Standing::Outside if is_done => {}
                 Standing::Outside => {
                     self.alone(job, Some(open), receive_count).await?;
+                    is_done = true;
                     if job.place() <= line.done_to && receive_count == 1 {
                         return Ok(());
                     }
                     // It may have been all that the line was waiting for, or its worker have broken off behind it.
                 }
                 Standing::Over(delivery) => {
+                    is_done = true;
                     if receive_count == 1 {
                         return Ok(());
                     }
@@ -101,6 +106,7 @@ impl Deliver {
                     }
                 }
                 Standing::InLine(delivery) => {
+                    is_done |= delivery.as_deref().is_some_and(|delivery| !waits(delivery));
                     let on_record = delivery.as_deref().filter(|delivery| job.is_on_record(delivery));
                     if let Some(delivery) = on_record.filter(|_| receive_count > 1) {
                         // Its worker may have died before what follows.
@@ -112,7 +118,7 @@ impl Deliver {
                 }
             }
             if let Some(worker) = line.worker.filter(|worker| self.is_at_it(worker)) {
-                return self.come_back(job, &worker, receive_count).await;
+                return self.come_back(job, &worker, receive_count, is_done).await;
             }
             let broke_off = receive_count > 1 || line.worker.is_some();
             let head = if broke_off {
@@ -124,7 +130,7 @@ impl Deliver {
             let Some(head) = head else { return Ok(()) };
             // Of one that is not ready the message is on its way, unless somebody broke off before it was sent.
             if !is_ready(&line, &head, self.clock.now()) && !broke_off {
-                return self.see_again(job, &head).await;
+                return if is_done { Ok(()) } else { self.see_again(job, &head).await };
             }
             match self.take(job, ordered, &line).await? {
                 Written::Yes(taken) => return self.go_through(job, ordered, taken, line.from).await,
@@ -135,7 +141,13 @@ impl Deliver {
     }
 
     /// Where the delivery of a message stands. It is read when it cannot be new, or when others went past it.
-    async fn standing(&self, job: &Job, line: &Line, receive_count: u32) -> Result<Standing, DeliverError> {
+    async fn standing(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
+        line: &Line,
+        receive_count: u32,
+    ) -> Result<Standing, DeliverError> {
         let message = &job.message;
         let is_behind = job.place() > line.done_to;
         let is_new = message.attempt == 1 && receive_count == 1 && !message.recheck && !message.renew;
@@ -145,15 +157,16 @@ impl Deliver {
         let Some(delivery) = self.deliveries.get(&job.event.tenant, job.delivery_id).await? else {
             return Ok(Standing::Outside);
         };
-        let is_parked = delivery.status == DeliveryStatus::Parked;
-        let waits = delivery.status.is_waiting() || is_parked;
+        // What was accepted before the endpoint was ordered is in no line.
+        let belongs = job.place() > Line::from(ordered.in_order.since).done_to;
+        let can_return = delivery.status == DeliveryStatus::Parked && belongs;
         Ok(match is_behind {
             // What is asked for again although it is over has no place any more.
-            true if message.renew && !waits => Standing::Outside,
+            true if message.renew && !waits(&delivery) => Standing::Outside,
             true => Standing::InLine(Some(Box::new(delivery))),
-            false if !message.renew && !waits => Standing::Over(Box::new(delivery)),
+            false if !message.renew && !waits(&delivery) => Standing::Over(Box::new(delivery)),
             // Not for a message that was late: its attempt is over.
-            false if is_parked && !message.renew && message.attempt > delivery.attempt_count => {
+            false if can_return && !message.renew && message.attempt > delivery.attempt_count => {
                 Standing::Before
             }
             false => Standing::Outside,
@@ -192,11 +205,14 @@ impl Deliver {
         job: &Job,
         worker: &LineWorker,
         receive_count: u32,
+        is_done: bool,
     ) -> Result<(), DeliverError> {
         let message = &job.message;
         let was_its_own = receive_count > 1 && worker.delivery == job.delivery_id;
         let wait = if was_its_own {
             worker.until.since(self.clock.now())
+        } else if is_done {
+            return Ok(());
         } else if message.renew || message.slot_interval().is_some() || message.attempt > 1 {
             COME_BACK
         } else {
@@ -239,9 +255,14 @@ impl Job {
     }
 
     /// Whether the message's attempt is the last one on record.
-    fn is_on_record(&self, delivery: &Delivery) -> bool {
-        !self.message.renew && delivery.attempt_count == self.message.attempt
+    const fn is_on_record(&self, delivery: &Delivery) -> bool {
+        delivery.attempt_count == self.message.attempt
     }
+}
+
+/// Whether a delivery waits, or is parked.
+fn waits(delivery: &Delivery) -> bool {
+    delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
 }
 
 /// Whether the first delivery of a line can be attempted now.

@@ -250,7 +250,7 @@ impl Deliver {
         delivery: &Delivery,
     ) -> Result<Option<Job>, DeliverError> {
         if delivery.id == job.delivery_id {
-            let is_current = job.message.renew || job.message.attempt == delivery.attempt_count + 1;
+            let is_current = job.message.attempt == delivery.attempt_count + 1;
             let message = job.message.clone();
             let message =
                 if is_current { message } else { message.attempt_at(delivery.attempt_count + 1, None) };
