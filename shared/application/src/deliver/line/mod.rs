@@ -133,7 +133,9 @@ impl Deliver {
                 return if is_done { Ok(()) } else { self.see_again(job, &head).await };
             }
             match self.take(job, ordered, &line).await? {
-                Written::Yes(taken) => return self.go_through(job, ordered, taken, line.from).await,
+                Written::Yes(taken) => {
+                    return self.go_through(job, ordered, taken, line.from, is_done).await;
+                }
                 Written::Changed(current) => line = current,
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
-use super::{Ahead, Ordered, RUN, is_due, is_ready};
+use super::{Ahead, Ordered, RUN, SEE_AGAIN, is_due, is_ready};
 use crate::deliver::room::Reserved;
 use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES, failure_of};
 use crate::redeliver::message_for;
@@ -40,9 +40,27 @@ impl Deliver {
         &self,
         job: &Job,
         ordered: Ordered<'_>,
+        line: Line,
+        first: Ulid,
+        is_done: bool,
+    ) -> Result<(), DeliverError> {
+        let left = self.work_on(job, ordered, line, first).await?;
+        let is_first = left.blocked.is_some_and(|blocked| blocked.by == job.delivery_id);
+        if is_done || is_first || job.place() <= left.done_to {
+            return Ok(());
+        }
+        // It waits behind others now, as those do that found the line taken.
+        self.send(job, job.message.clone().rechecked(), SEE_AGAIN).await
+    }
+
+    /// Goes through the line until there is nothing to be done now. Answers it as it was left.
+    async fn work_on(
+        &self,
+        job: &Job,
+        ordered: Ordered<'_>,
         mut line: Line,
         mut first: Ulid,
-    ) -> Result<(), DeliverError> {
+    ) -> Result<Line, DeliverError> {
         let begun = self.clock.now();
         loop {
             let stopped = self.deal_with_line(job, ordered, &mut line, begun).await;
@@ -50,21 +68,22 @@ impl Deliver {
             let (stopped, is_left) = (stopped?, is_left?);
             if let Stopped::OutOfTime(next) = stopped {
                 self.look_again(ordered, first, &line).await?;
-                return self.send(&next, next.message.clone().rechecked(), Duration::ZERO).await;
+                self.send(&next, next.message.clone().rechecked(), Duration::ZERO).await?;
+                return Ok(line);
             }
             let refused = matches!(stopped, Stopped::Refused);
             if !is_left || (refused && self.gate.passes_after_all(ordered.endpoint()).await?.is_none()) {
-                return Ok(());
+                return Ok(line);
             }
             // Who came meanwhile went away.
-            let Some(head) = self.look_again(ordered, first, &line).await? else { return Ok(()) };
+            let Some(head) = self.look_again(ordered, first, &line).await? else { return Ok(line) };
             if !is_ready(&line, &head, self.clock.now()) {
-                return Ok(());
+                return Ok(line);
             }
             first = line.from;
             match self.take_again(job, ordered, line).await? {
                 Some(taken) => line = taken,
-                None => return Ok(()),
+                None => return Ok(line),
             }
         }
     }
