@@ -70,7 +70,7 @@ pub(crate) async fn an_endpoint_is_ordered_for_as_long_as_somebody_wants(target:
     let changed = tenant.admin.patch(&path, &json!({"ordered": false})).await.expect(200).json();
     assert_eq!((&changed["ordered"], &changed["max_blocked_seconds"]), (&json!(false), &Value::Null));
     let refused = tenant.admin.patch(&path, &json!({"max_blocked_seconds": 60})).await;
-    assert_eq!(refused.problem(422, "invalid")["errors"][0]["field"], "max_blocked_seconds");
+    assert_eq!(refused.problem(422, "validation")["errors"][0]["field"], "max_blocked_seconds");
     let id = tenant.publish(&json!({"type": "a.b", "data": 1})).await;
     tenant.delivery(&id, &endpoint.id, "delivered").await;
 }

@@ -8,6 +8,7 @@
 
 mod checks;
 mod executor;
+mod furnish;
 mod instance;
 mod plan;
 mod ports;

@@ -4,37 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::select;
-use postrider_application::endpoints::{Changes, NewEndpoint};
-use postrider_application::ingest::{IngestError, Publication};
+use postrider_application::ingest::IngestError;
 use postrider_application::jobs::JobRequest;
 use postrider_application::ports::{
     Blobs, Channel, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
 };
 use postrider_application::redeliver::Settlement;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
-use postrider_application::stores::{Circuits, DeadLetters, Deliveries, Jobs, Manifests, PageRequest};
-use postrider_domain::event::Audience;
+use postrider_application::stores::{DeadLetters, Deliveries, Jobs, Manifests, PageRequest};
 use postrider_domain::job::{JobState, Rate, Redrive, Replay, ReplayScope, Task};
 use postrider_domain::reconciliation::Matched;
-use postrider_domain::{
-    ChannelKind, CircuitState, Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, Priority,
-    Subscription, TenantId, Timestamp,
-};
+use postrider_domain::{Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, TenantId, Timestamp};
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
-use serde_json::json;
 
 use crate::executor::{Executor, Simulation};
+use crate::furnish::{circuit_watch, create_endpoints, publication};
 use crate::instance::{Instance, Ports};
 use crate::plan::{Deed, Plan, PlannedEvent, TROUBLE};
 use crate::ports::{
     Faults, SimulatedBlobs, SimulatedClock, SimulatedEntropy, SimulatedQueue, SimulatedTable,
 };
 use crate::queues::Queues;
-use crate::receivers::{Receivers, SimulatedChannel, Watch};
+use crate::receivers::{Receivers, SimulatedChannel};
 
 /// When every world begins, in milliseconds since the Unix epoch.
 pub(crate) const EPOCH: u64 = 1_770_000_000_000;
@@ -451,76 +445,5 @@ impl Drop for Seat {
         let instance = self.instance.take().unwrap_or_else(|| self.world.instance());
         self.world.lock().idle.insert(self.place.clone(), instance);
         self.world.queues.look_again();
-    }
-}
-
-fn create_endpoints(
-    plan: &Plan,
-    simulation: &Simulation,
-    ports: &Ports,
-    tenant: &TenantId,
-) -> Vec<EndpointId> {
-    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock { simulation: simulation.clone(), skew: 0 });
-    let instance = Instance::new(ports, clock);
-    let create = |(number, planned): (usize, &crate::plan::PlannedEndpoint)| {
-        let pattern = "order.*".parse().ok().map(|pattern| Subscription { pattern, filter: None });
-        let fields = Changes {
-            name: Some(format!("endpoint {number}")),
-            config: Some(json!({ "receiver": number })),
-            subscriptions: Some(pattern.into_iter().collect()),
-            retry: Some(planned.retry.clone()),
-            in_order: Some(planned.in_order),
-            // Nobody gives way to others, so that the order can be told.
-            max_blocked: planned.in_order.then_some(Some(Duration::from_secs(5 * 24 * 60 * 60))),
-            rate_limit: planned.rate_limit,
-            timeout: Some(Duration::from_secs(planned.timeout)),
-            ..Changes::default()
-        };
-        match block_on(instance.manage.create(tenant, NewEndpoint { channel: ChannelKind::Webhook, fields }))
-        {
-            Ok((record, _)) => record.endpoint.id,
-            Err(error) => panic!("no endpoint: {error}"),
-        }
-    };
-    plan.endpoints.iter().enumerate().map(create).collect()
-}
-
-/// Sees whether a request comes to a receiver whose circuit has been open for so long that everybody knows it.
-fn circuit_watch(
-    simulation: &Simulation,
-    plan: &Plan,
-    table: Arc<dyn Table>,
-    tenant: &TenantId,
-    endpoints: &[EndpointId],
-) -> Watch {
-    let (simulation, tenant, endpoints) = (simulation.clone(), tenant.clone(), endpoints.to_vec());
-    let (circuits, skew) = (Circuits::new(table), plan.skew);
-    // What a worker remembers of a circuit, and the slow calls that it may make before an attempt.
-    let known_to_all = if plan.faults > 0 { 45_000 } else { 11_000 } + 2 * skew;
-    Box::new(move |receiver| {
-        let endpoint = *endpoints.get(usize::try_from(receiver).ok()?)?;
-        let circuit = block_on(circuits.get(&tenant, endpoint, true)).ok()?;
-        let CircuitState::Open { until: Some(until), .. } = circuit.state else { return None };
-        let (now, opened_at) = (simulation.now(), circuit.last_failure_at?.as_millis());
-        let is_open = opened_at + known_to_all < now && until.as_millis() > now + skew;
-        is_open.then(|| format!("its circuit is open since {opened_at} until {until}, now {now}"))
-    })
-}
-
-fn publication(number: usize, event: PlannedEvent) -> Publication {
-    let text = format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(event.size as usize));
-    let event_id = event.is_named.then(|| format!("event-{number}").parse().ok()).flatten();
-    let Ok(event_type) = "order.paid".parse() else { panic!("a type") };
-    Publication {
-        event_id,
-        event_type,
-        data: Bytes::from(text),
-        occurred_at: None,
-        source: None,
-        correlation_id: None,
-        tags: vec![],
-        audience: Audience::Subscribers,
-        deliver_at: None,
-        priority: Priority::default(),
     }
 }

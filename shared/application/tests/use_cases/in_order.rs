@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use postrider_application::endpoints::{Changes, ParkedChoice};
-use postrider_application::ports::{OutgoingMessage, QueueName};
+use postrider_application::ports::{OutgoingMessage, Queue as _, QueueName};
+use postrider_domain::retry::Backoff;
 use postrider_domain::{DeliveryId, DeliveryStatus, EndpointId, EndpointStatus, Outcome, RetryPolicy};
 use postrider_testkit::faults::Fault;
 
@@ -43,6 +44,18 @@ fn reversed(world: &World, queue: QueueName) -> Vec<OutgoingMessage> {
     let mut messages = world.queue.take(queue);
     messages.reverse();
     messages
+}
+
+/// Makes the deliveries of what was published, and deals with those of their messages that are visible first.
+async fn deal_soonest(world: &World) {
+    let messages = world.queue.take(QueueName::Events);
+    assert_eq!(world.deal(QueueName::Events, &messages, 1).await, 0);
+    let messages = world.queue.take(WEBHOOK);
+    let Some(soonest) = messages.iter().map(|message| message.delay).min() else { return };
+    let (visible, later): (Vec<_>, Vec<_>) = messages.into_iter().partition(|it| it.delay == soonest);
+    world.clock.forward(soonest);
+    assert_eq!(world.deal(WEBHOOK, &visible, 1).await, 0);
+    world.queue.send(WEBHOOK, later).await;
 }
 
 /// The receiver's calls, each event's first one.
@@ -162,11 +175,15 @@ async fn what_is_kept_parked_holds_back_nobody_and_is_in_order_when_it_goes_on()
 async fn a_circuit_that_opens_loses_no_place() {
     let (world, endpoint) = ordered_world().await;
     world.channel.is_broken.store(true, Ordering::SeqCst);
-    let retry = RetryPolicy { jitter: 0.0, max_attempts: 30, ..RetryPolicy::default() };
+    let strategy = Backoff::Fixed { delay: Duration::from_secs(1) };
+    let retry = RetryPolicy { strategy, jitter: 0.0, max_attempts: 30 };
     let changes = Changes { retry: Some(retry), ..Changes::default() };
     world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
     publish(&world, &NAMES[..6]).await;
-    world.settle().await;
+    // The next attempt of the first one, and those that wait behind it and come back much later.
+    for _ in 0..=11 {
+        deal_soonest(&world).await;
+    }
     assert_eq!(world.circuit(endpoint).await.state.as_str(), "open");
     assert_eq!(first_calls(&world), NAMES[..1]);
     assert_eq!(world.count(endpoint, DeliveryStatus::Parked).await, 6, "also those that were not tried");
@@ -181,14 +198,15 @@ async fn a_circuit_that_opens_loses_no_place() {
 async fn one_that_is_cancelled_lets_the_others_go_on() {
     let (world, endpoint) = ordered_world().await;
     // It waits in the ledger, without a message.
-    let waits = postrider_domain::retry::Backoff::Fixed { delay: Duration::from_secs(3_000) };
+    let waits = Backoff::Fixed { delay: Duration::from_secs(3_000) };
     let retry = RetryPolicy { strategy: waits, ..RetryPolicy::default() };
     let changes = Changes { retry: Some(retry), ..Changes::default() };
     world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
     world.channel.answer(&[Outcome::Retry]);
     let ids = publish(&world, &["b", "a", "c"]).await;
-    world.settle().await;
+    deal_soonest(&world).await;
     assert_eq!(world.channel.calls(), ["b"]);
+    world.queue.take(WEBHOOK);
     world.redeliver.cancel(&world.tenant, ids[0], "key_x", None).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel.calls(), ["b", "a", "c"]);
