@@ -22,7 +22,7 @@ pub(crate) async fn check(
         let mut open = BTreeMap::new();
         for status in ["pending", "retrying", "parked"] {
             let path = format!("/v1/deliveries?status={status}");
-            open.insert(status, pages::all(&tenant.admin, &path, 500).await.len());
+            open.insert(status, pages::all(&tenant.admin, &path, 100).await.len());
         }
         if open.values().all(|count| *count == 0) { Ok(()) } else { Err(format!("{open:?}")) }
     })
@@ -30,7 +30,7 @@ pub(crate) async fn check(
     let events: usize = published.iter().map(Vec::len).sum();
     let mut failed = 0;
     for (path, endpoint) in PATHS.iter().zip(endpoints) {
-        let rows = pages::all(&tenant.admin, &format!("/v1/endpoints/{}/deliveries", endpoint.id), 500).await;
+        let rows = pages::all(&tenant.admin, &format!("/v1/endpoints/{}/deliveries", endpoint.id), 100).await;
         let mut counts = BTreeMap::<&str, usize>::new();
         rows.iter().for_each(|row| *counts.entry(text(row, "status")).or_default() += 1);
         let requests = receiver.count(path);
@@ -45,7 +45,7 @@ pub(crate) async fn check(
         assert!(published.iter().flatten().all(|id| ids.contains(&**id)), "{path}");
         failed += counts.get("failed").unwrap_or(&0);
     }
-    let letters = pages::all(&tenant.admin, "/v1/dead-letters?state=pending", 500).await.len();
+    let letters = pages::all(&tenant.admin, "/v1/dead-letters?state=pending", 100).await.len();
     println!("{letters} dead letters for {failed} deliveries that failed");
     assert_eq!(letters, failed);
     check_order(receiver, published);

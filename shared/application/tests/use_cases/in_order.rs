@@ -181,7 +181,7 @@ async fn a_circuit_that_opens_loses_no_place() {
     world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
     publish(&world, &NAMES[..6]).await;
     // The next attempt of the first one, and those that wait behind it and come back much later.
-    for _ in 0..=11 {
+    for _ in 0..11 {
         deal_soonest(&world).await;
     }
     assert_eq!(world.circuit(endpoint).await.state.as_str(), "open");
