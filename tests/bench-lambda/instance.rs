@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use postrider_tests::process::memory_bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -70,12 +71,8 @@ impl Instance {
     }
 
     pub(crate) fn memory(&self) -> Memory {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
-        let bytes = |field: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-        };
-        Memory { now: bytes("VmRSS:"), peak: bytes("VmHWM:") }
+        let bytes = |field| memory_bytes(self.child.id().unwrap(), field);
+        Memory { now: bytes("VmRSS"), peak: bytes("VmHWM") }
     }
 
     /// Ends the process, as Lambda does with an instance that is not needed any more.

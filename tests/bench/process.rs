@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
+use postrider_tests::process::memory_bytes;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -74,9 +75,7 @@ impl Server {
 
     /// The most memory that was resident at a time.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        memory_bytes(self.child.id().unwrap(), "VmHWM")
     }
 
     /// Ends the process; what it kept is thrown away.

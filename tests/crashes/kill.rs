@@ -9,7 +9,7 @@ use postrider_tests::{Answer, Endpoint, Receiver, Tenant, harness, pages, wait};
 use serde_json::json;
 
 use crate::laboratory::Laboratory;
-use crate::publishers::{Published, Publishers};
+use crate::publishers::{self, Published};
 use crate::repeats::{Kill, Repeats, explain};
 
 /// How often the server is killed.
@@ -45,7 +45,7 @@ pub(crate) async fn what_was_accepted_is_delivered() {
     tenant.fast_endpoint(&receiver.url("/steady"), json!({})).await;
     let retry = json!({"strategy": "fixed", "initial_delay": 0.2, "max_attempts": 50});
     let flaky = tenant.fast_endpoint(&receiver.url("/flaky"), json!({"retry": retry})).await;
-    let publishers = Publishers::start(tenant.admin.clone(), &mut random);
+    let publishers = publishers::start(tenant.admin.clone(), &mut random);
     let rounds = scaled(ROUNDS);
     let mut kills = Vec::new();
     for _ in 0..rounds {
@@ -57,7 +57,7 @@ pub(crate) async fn what_was_accepted_is_delivered() {
         server = laboratory.start();
         publishers.go_on_with(tenant.admin.at(server.url()));
     }
-    let published = publishers.finish().await;
+    let published: Vec<_> = publishers.finish().await.into_iter().flatten().collect();
     let tenant = Tenant { id: tenant.id, admin: tenant.admin.at(server.url()) };
     assert_recorded(&tenant, &published).await;
     let steady = assert_delivered(&receiver, "/steady", &published, &kills);

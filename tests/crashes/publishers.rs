@@ -1,14 +1,13 @@
-//! Publishers that go on while the server is killed and started again under them.
+//! What is published while the server is killed and started again.
 
 use std::time::{Duration, Instant};
 
+use postrider_tests::publishers::{Publisher, Publishers};
 use postrider_tests::random::Random;
 use postrider_tests::tenant::text;
 use postrider_tests::{Client, wait};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// How many publish at a time.
 const PUBLISHERS: u64 = 16;
@@ -29,47 +28,16 @@ pub(crate) struct Published {
     pub(crate) tries: u32,
 }
 
-/// Publishers at work.
-pub(crate) struct Publishers {
-    server: watch::Sender<Client>,
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<Vec<Published>>,
+/// Sets publishers to work, through a client of the server that runs now.
+pub(crate) fn start(client: Client, random: &mut Random) -> Publishers<Published> {
+    Publishers::start(client, PUBLISHERS, |publisher| work(publisher, Random::seeded(random.next())))
 }
 
-impl Publishers {
-    /// Sets them to work, through a client of the server that runs now.
-    pub(crate) fn start(client: Client, random: &mut Random) -> Self {
-        let (server, now) = watch::channel(client);
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        for number in 0..PUBLISHERS {
-            let random = Random::seeded(random.next());
-            tasks.spawn(work(number, now.clone(), stopped.clone(), random));
-        }
-        Self { server, stop, tasks }
-    }
-
-    /// Tells them of another server.
-    pub(crate) fn go_on_with(&self, client: Client) {
-        self.server.send_replace(client);
-    }
-
-    /// Lets them finish the event they are at. Answers what was acknowledged.
-    pub(crate) async fn finish(self) -> Vec<Published> {
-        self.stop.send_replace(true);
-        self.tasks.join_all().await.into_iter().flatten().collect()
-    }
-}
-
-async fn work(
-    number: u64,
-    server: watch::Receiver<Client>,
-    stop: watch::Receiver<bool>,
-    mut random: Random,
-) -> Vec<Published> {
+async fn work(publisher: Publisher, mut random: Random) -> Vec<Published> {
+    let number = publisher.number;
     let mut published = Vec::new();
     for count in 0.. {
-        if *stop.borrow() {
+        if publisher.is_stopped() {
             break;
         }
         // Some data is too large for a queue's message.
@@ -81,7 +49,7 @@ async fn work(
         if own_id {
             event["event_id"] = format!("p{number}-{count}").into();
         }
-        if let Some((id, begun, tries)) = publish(&server, &event.to_string(), own_id).await {
+        if let Some((id, begun, tries)) = publish(&publisher, &event.to_string(), own_id).await {
             published.push(Published { id, data, begun, tries });
         }
         tokio::time::sleep(Duration::from_millis(random.between(0, MOST_PAUSE_MILLIS))).await;
@@ -91,16 +59,12 @@ async fn work(
 
 /// Publishes until the event is acknowledged. Answers its id, when it was published and how often; nothing when
 /// it cannot be repeated and was not acknowledged.
-async fn publish(
-    server: &watch::Receiver<Client>,
-    event: &str,
-    repeatable: bool,
-) -> Option<(String, Instant, u32)> {
+async fn publish(publisher: &Publisher, event: &str, repeatable: bool) -> Option<(String, Instant, u32)> {
     let first = Instant::now();
     for tries in 1.. {
-        let client = server.borrow().clone();
         let begun = Instant::now();
-        let answer = client.try_call(Method::POST, "/v1/events", Some(event.to_owned().into())).await;
+        let answer =
+            publisher.client().try_call(Method::POST, "/v1/events", Some(event.to_owned().into())).await;
         match answer {
             Ok(reply) if matches!(reply.status, 200 | 202) => {
                 return Some((text(&reply.json(), "event_id").to_owned(), begun, tries));

@@ -45,7 +45,10 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "postrider-testkit",
         ],
     ),
-    ("postrider-simulation", &["postrider-domain", "postrider-application", "postrider-embedded"]),
+    (
+        "postrider-simulation",
+        &["postrider-domain", "postrider-application", "postrider-embedded", "postrider-testkit"],
+    ),
 ];
 
 /// What a function may depend on: whatever it wires, but no stack for one process.

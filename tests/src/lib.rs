@@ -9,6 +9,8 @@
 pub mod client;
 pub mod harness;
 pub mod pages;
+pub mod process;
+pub mod publishers;
 pub mod random;
 pub mod receiver;
 pub mod server;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::process::memory_bytes;
 use crate::settings::settings;
 use crate::wait::deadline;
 
@@ -66,9 +67,7 @@ impl Server {
 
     /// How much of its memory is resident.
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        memory_bytes(self.child.id(), "VmRSS")
     }
 
     /// Ends it at once, as `kill -9` does.

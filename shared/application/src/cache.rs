@@ -22,9 +22,14 @@ impl<K: Eq + Hash + Clone, V: Clone> TimedCache<K, V> {
 
     /// The entry of a key, unless it is too old.
     pub fn get(&self, key: &K, now: Timestamp) -> Option<V> {
+        self.get_within(key, now, self.trusted)
+    }
+
+    /// The entry of a key, if it is younger than `trusted`.
+    pub fn get_within(&self, key: &K, now: Timestamp, trusted: Duration) -> Option<V> {
         let entries = self.lock();
         let (since, value) = entries.get(key)?;
-        (now.since(*since) < self.trusted).then(|| value.clone())
+        (now.since(*since) < trusted).then(|| value.clone())
     }
 
     /// Puts an entry in. When the cache is full, entries that are no longer trusted go, or else all do: its

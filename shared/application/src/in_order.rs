@@ -37,7 +37,7 @@ pub(crate) struct AcceptInOrder {
     matching: Matching,
     deliveries: Deliveries,
     clock: Arc<dyn Clock>,
-    known: TimedCache<TenantId, (Edition, Timestamp)>,
+    known: TimedCache<TenantId, Edition>,
     latest: Mutex<HashMap<TenantId, Timestamp>>,
 }
 
@@ -55,14 +55,12 @@ impl AcceptInOrder {
     /// The version of a tenant's endpoints, if any of them are ordered.
     pub(crate) async fn version(&self, tenant: &TenantId) -> Result<Option<u64>, TableError> {
         let now = self.clock.now();
-        let is_fresh = |(edition, since): &(Edition, Timestamp)| {
-            edition.in_order == 0 || now.since(*since) < KNOWN_IN_ORDER
-        };
-        let edition = match self.known.get(tenant, now).filter(is_fresh) {
-            Some((edition, _)) => edition,
+        let has_none = self.known.get(tenant, now).filter(|edition| edition.in_order == 0);
+        let edition = match has_none.or_else(|| self.known.get_within(tenant, now, KNOWN_IN_ORDER)) {
+            Some(edition) => edition,
             None => {
                 let edition = self.matching.endpoints().edition(tenant).await?;
-                self.known.insert(tenant.clone(), (edition, now), now);
+                self.known.insert(tenant.clone(), edition, now);
                 edition
             }
         };

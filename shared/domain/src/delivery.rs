@@ -57,8 +57,8 @@ impl DeliveryStatus {
         matches!(self, Self::Pending | Self::Retrying)
     }
 
-    /// Whether there is an attempt to come that could be called off.
-    pub const fn is_cancellable(self) -> bool {
+    /// Whether there is an attempt to come, which could be called off.
+    pub const fn awaits_attempt(self) -> bool {
         matches!(self, Self::Pending | Self::Retrying | Self::Parked)
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postrider_application::ports::{AttemptJob, AttemptResult, Channel, Destination};
+use postrider_domain::Outcome;
 use postrider_domain::delivery::RequestRecord;
-use postrider_domain::signature::KeyRing;
-use postrider_domain::{ChannelKind, FieldProblem, Outcome};
+use postrider_testkit::channel::OpensWith;
 use serde_json::Value;
 
 use crate::executor::{Simulation, TaskId};
@@ -155,30 +155,16 @@ impl Receivers {
 }
 
 /// The channel whose destinations are the receivers: `{"receiver": 3}`.
-pub(crate) struct SimulatedChannel(pub(crate) Arc<Receivers>);
+pub(crate) fn channel(receivers: Arc<Receivers>) -> Arc<dyn Channel> {
+    Arc::new(OpensWith(move |config: &Value| {
+        let number = config["receiver"].as_u64().unwrap_or_default();
+        Arc::new(One { receivers: receivers.clone(), number }) as Arc<dyn Destination>
+    }))
+}
 
 struct One {
     receivers: Arc<Receivers>,
     number: u64,
-}
-
-impl Channel for SimulatedChannel {
-    fn kind(&self) -> ChannelKind {
-        ChannelKind::Webhook
-    }
-
-    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
-        Ok(())
-    }
-
-    fn mask(&self, config: &Value) -> Value {
-        config.clone()
-    }
-
-    fn open(&self, config: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
-        let number = config["receiver"].as_u64().unwrap_or_default();
-        Ok(Arc::new(One { receivers: self.0.clone(), number }))
-    }
 }
 
 #[async_trait]

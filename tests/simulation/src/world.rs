@@ -9,9 +9,7 @@ use futures::executor::block_on;
 use futures::future::select;
 use postrider_application::ingest::IngestError;
 use postrider_application::jobs::JobRequest;
-use postrider_application::ports::{
-    Blobs, Channel, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault,
-};
+use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault};
 use postrider_application::redeliver::Settlement;
 use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
 use postrider_application::stores::{DeadLetters, Deliveries, Jobs, Manifests, PageRequest};
@@ -28,7 +26,7 @@ use crate::ports::{
     Faults, SimulatedBlobs, SimulatedClock, SimulatedEntropy, SimulatedQueue, SimulatedTable,
 };
 use crate::queues::Queues;
-use crate::receivers::{Receivers, SimulatedChannel};
+use crate::receivers::{Receivers, channel};
 
 /// When every world begins, in milliseconds since the Unix epoch.
 pub(crate) const EPOCH: u64 = 1_770_000_000_000;
@@ -99,7 +97,7 @@ impl World {
         let receivers = Arc::new(Receivers::new(simulation.clone()));
         let entropy: Arc<dyn Entropy> = Arc::new(SimulatedEntropy(simulation.clone()));
         let vault: Arc<dyn Vault> = Arc::new(LocalVault::in_memory(&*entropy, None));
-        let channel: Arc<dyn Channel> = Arc::new(SimulatedChannel(receivers.clone()));
+        let channel = channel(receivers.clone());
         let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
         let queue: Arc<dyn Queue> =
             Arc::new(SimulatedQueue { inner: queues.clone(), faults: faults.clone() });

@@ -44,7 +44,6 @@ use crate::ports::{
     TableError, VaultError,
 };
 use crate::rates::{RateError, Rates};
-use crate::redeliver::MessageErrorOrTable;
 use crate::stores::deliveries::{Created, Saved};
 use crate::stores::{Deliveries, Drains, Events, Lines};
 
@@ -57,7 +56,7 @@ const SAVE_TRIES: usize = 5;
 /// A message could not be dealt with; it comes again. A receiver that fails is no such error.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
-    /// The message cannot be read, or is not one to deliver.
+    /// A message cannot be read, is not one to deliver, or cannot be written.
     #[error(transparent)]
     Message(#[from] MessageError),
     /// A message that belongs into the dead-letter queue only.
@@ -87,9 +86,6 @@ pub enum DeliverError {
     /// The endpoint's rate limit cannot be asked for a turn.
     #[error(transparent)]
     Rate(#[from] RateError),
-    /// The delivery's event cannot be read, or not be written into a message.
-    #[error(transparent)]
-    Event(#[from] MessageErrorOrTable),
     /// The delivery kept changing.
     #[error("the delivery {0} kept changing while its attempt was recorded")]
     Contended(DeliveryId),
@@ -267,8 +263,7 @@ impl Deliver {
                 }
                 return Ok(None);
             }
-            let goes_on = delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
-            if !goes_on && (!message.renew || message.is_called_off(&delivery)) {
+            if !delivery.status.awaits_attempt() && (!message.renew || message.is_called_off(&delivery)) {
                 return Ok(None);
             }
             let now = self.clock.now();

@@ -9,7 +9,7 @@ use postrider_domain::{
 
 use super::portion::{PAGES, Sending, Step, TOGETHER};
 use super::run::{Done, RunJobError};
-use crate::messages::{EventsMessage, FanOutMessage, WireEvent};
+use crate::messages::EventsMessage;
 use crate::ports::{QueueName, TableError};
 use crate::redeliver::Redeliver;
 use crate::stores::PageRequest;
@@ -100,7 +100,7 @@ impl Redeliver {
         let Some(event) = &letter.event_id else { return Step::Skip(SkipReason::Unreadable) };
         let stored = loaded.events.get(event);
         let Some(id) = letter.delivery else {
-            return stored.map_or(Step::Skip(SkipReason::EventExpired), |stored| match_again(letter, stored));
+            return stored.map_or(Step::Skip(SkipReason::EventExpired), match_again);
         };
         let Some(delivery) = loaded.deliveries.get(&id) else {
             return Step::Skip(SkipReason::DeliveryExpired);
@@ -134,12 +134,9 @@ fn is_own(job: &Job, letter: &DeadLetter, loaded: &Loaded) -> bool {
 }
 
 /// An event that could not be matched goes through fan-out again, which finds what it has done.
-fn match_again(letter: &DeadLetter, stored: &StoredEvent) -> Step {
-    match WireEvent::new(&stored.event, &stored.payload) {
-        Ok(wire) => {
-            let message = EventsMessage::FanOut(Box::new(FanOutMessage::new(&letter.tenant, wire)));
-            Step::Send(QueueName::Events, message.write())
-        }
+fn match_again(stored: &StoredEvent) -> Step {
+    match stored.fan_out() {
+        Ok(message) => Step::Send(QueueName::Events, EventsMessage::FanOut(Box::new(message)).write()),
         Err(error) => {
             tracing::error!(event.id = %stored.event.id, %error, "a stored event cannot be sent again");
             Step::Fail

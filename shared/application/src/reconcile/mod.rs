@@ -25,7 +25,6 @@ use postrider_domain::{Reconciliation, Timestamp};
 use crate::announce::{Announce, AnnounceError};
 use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
-use crate::redeliver::MessageErrorOrTable;
 use crate::stores::reconciliations::Changed;
 use crate::stores::{Buckets, Deliveries, Endpoints, Events, Manifests, Reconciliations, Tenants};
 
@@ -59,15 +58,6 @@ pub enum ReconcileError {
     /// It could not be told that something is missing.
     #[error(transparent)]
     Announce(#[from] AnnounceError),
-}
-
-impl From<MessageErrorOrTable> for ReconcileError {
-    fn from(error: MessageErrorOrTable) -> Self {
-        match error {
-            MessageErrorOrTable::Message(error) => Self::Message(error),
-            MessageErrorOrTable::Table(error) => Self::Table(error),
-        }
-    }
 }
 
 /// What a run did.

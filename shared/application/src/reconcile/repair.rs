@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
 
 use super::{Reconcile, ReconcileError};
-use crate::messages::{ChannelMessage, EventsMessage, FanOutMessage, WireEvent};
+use crate::messages::{ChannelMessage, EventsMessage};
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::redeliver::message_for;
@@ -29,7 +29,7 @@ impl Reconcile {
     ) -> Result<u64, ReconcileError> {
         let mut messages = Vec::new();
         for stored in events {
-            let message = FanOutMessage::new(tenant, WireEvent::new(&stored.event, &stored.payload)?);
+            let message = stored.fan_out()?;
             // One that has not begun is for the endpoints that there are when it does.
             let is_to_begin =
                 stored.schedule.is_some_and(|schedule| schedule.state == ScheduleState::Waiting);
@@ -83,7 +83,7 @@ impl Reconcile {
     async fn send_portion(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {
         let messages: Vec<_> = stream::iter(deliveries)
             .map(|delivery| async move {
-                let message = message_for(&self.events, &delivery, 0).await?;
+                let message = message_for::<ReconcileError>(&self.events, &delivery, 0).await?;
                 Ok::<_, ReconcileError>((delivery, message))
             })
             .buffered(PARALLEL)

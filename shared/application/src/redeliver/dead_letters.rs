@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _};
 use postrider_domain::{DeadLetterId, DeliveryStatus, TenantId};
 
 use super::{Redeliver, RedeliverError, TRIES};
-use crate::messages::{EventsMessage, FanOutMessage, WireEvent};
+use crate::messages::EventsMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName, TableError};
 use crate::stores::dead_letters::{DeadLetter, DeadLetterState, Handling};
@@ -113,8 +113,7 @@ impl Redeliver {
     async fn match_again(&self, letter: &DeadLetter) -> Result<OutgoingMessage, RedeliverError> {
         let event = letter.event_id.as_ref().ok_or(RedeliverError::Unreadable)?;
         let stored = self.events.get(&letter.tenant, event).await?.ok_or(RedeliverError::EventExpired)?;
-        let wire = WireEvent::new(&stored.event, &stored.payload)?;
-        let body = EventsMessage::FanOut(Box::new(FanOutMessage::new(&letter.tenant, wire))).write();
+        let body = EventsMessage::FanOut(Box::new(stored.fan_out()?)).write();
         Ok(OutgoingMessage { body, delay: Duration::ZERO, group: letter.tenant.to_string() })
     }
 

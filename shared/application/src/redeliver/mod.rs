@@ -70,12 +70,12 @@ pub enum RedeliverError {
     Queue(#[from] QueueError),
 }
 
-/// The message for a delivery's next attempt; `None` when its event is not kept any more.
-pub(crate) async fn message_for(
+/// The message for a delivery's next attempt; `None` when its event is not kept any more. It fails as the caller does.
+pub(crate) async fn message_for<E: From<TableError> + From<MessageError>>(
     events: &Events,
     delivery: &Delivery,
     endpoint_version: u64,
-) -> Result<Option<DeliverMessage>, MessageErrorOrTable> {
+) -> Result<Option<DeliverMessage>, E> {
     let Some(stored) = events.get(&delivery.tenant, &delivery.event_id).await? else { return Ok(None) };
     let (tenant, endpoint) = (&delivery.tenant, delivery.endpoint());
     let wire = WireEvent::new(&stored.event, &stored.payload)?;
@@ -95,35 +95,6 @@ pub(crate) fn message_to(
     let first = DeliverMessage::first(&endpoint.tenant, endpoint.id, endpoint.version, created_at, wire);
     let number = existing.map_or(1, |delivery| delivery.attempt_count + 1);
     Ok(first.attempt_at(number, None).rechecked())
-}
-
-/// Why there is no message.
-#[derive(Debug, thiserror::Error)]
-pub enum MessageErrorOrTable {
-    /// The stored event cannot be written into one.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-    /// The table failed.
-    #[error(transparent)]
-    Table(#[from] TableError),
-}
-
-impl From<MessageErrorOrTable> for RedeliverError {
-    fn from(error: MessageErrorOrTable) -> Self {
-        match error {
-            MessageErrorOrTable::Message(error) => Self::Message(error),
-            MessageErrorOrTable::Table(error) => Self::Table(error),
-        }
-    }
-}
-
-impl From<MessageErrorOrTable> for crate::release::ReleaseError {
-    fn from(error: MessageErrorOrTable) -> Self {
-        match error {
-            MessageErrorOrTable::Message(error) => Self::Message(error),
-            MessageErrorOrTable::Table(error) => Self::Table(error),
-        }
-    }
 }
 
 /// Delivers again.
@@ -225,9 +196,8 @@ impl Redeliver {
         let Some(endpoint) = record.map(|record| record.endpoint).filter(|e| e.in_order.is_some()) else {
             return Ok(());
         };
-        let Some(message) = message_for(&self.events, cancelled, endpoint.version).await? else {
-            return Ok(());
-        };
+        let message = message_for::<RedeliverError>(&self.events, cancelled, endpoint.version).await?;
+        let Some(message) = message else { return Ok(()) };
         Ok(self.send_in(&endpoint, message.rechecked(), WAKE_LINE).await?)
     }
 
@@ -278,7 +248,7 @@ impl Redeliver {
         for _ in 0..TRIES {
             let found = self.deliveries.get(tenant, id).await?;
             let mut delivery = found.ok_or(RedeliverError::UnknownDelivery(id))?;
-            if !delivery.status.is_cancellable() {
+            if !delivery.status.awaits_attempt() {
                 return Err(RedeliverError::NotCancellable(delivery.status));
             }
             delivery.cancel(match note {

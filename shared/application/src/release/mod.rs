@@ -203,7 +203,9 @@ impl Release {
         delay: impl Fn(usize) -> Duration,
     ) -> Result<usize, ReleaseError> {
         let messages: Vec<_> = stream::iter(deliveries)
-            .map(|delivery| async move { message_for(&self.events, &delivery, endpoint.version).await })
+            .map(|delivery| async move {
+                message_for::<ReleaseError>(&self.events, &delivery, endpoint.version).await
+            })
             .buffered(16)
             .try_collect()
             .await?;

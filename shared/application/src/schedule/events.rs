@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{LEASE, Schedule, ScheduleError};
-use crate::messages::{EventsMessage, FanOutMessage, WireEvent};
+use crate::messages::EventsMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::events::{EventSchedule, SavedEvent, StoredEvent};
@@ -20,7 +20,7 @@ impl Schedule {
         stored.schedule = Some(EventSchedule { due_at: put_off, ..schedule });
         let SavedEvent::Yes = self.events.save(&stored).await? else { return Ok(false) };
         let tenant = &stored.event.tenant;
-        let message = FanOutMessage::new(tenant, WireEvent::new(&stored.event, &stored.payload)?);
+        let message = stored.fan_out()?;
         let body = EventsMessage::FanOut(Box::new(message)).write();
         let message = OutgoingMessage { body, delay: wait, group: tenant.to_string() };
         send_all(&*self.queue, QueueName::Events, vec![message]).await?;

@@ -19,7 +19,6 @@ use postrider_domain::Timestamp;
 use crate::endpoints::{Breaker, ChangeStatus, EndpointError};
 use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
-use crate::redeliver::MessageErrorOrTable;
 use crate::stores::due::{Due, DueShard};
 use crate::stores::{Deliveries, Endpoints, Events};
 
@@ -58,15 +57,6 @@ pub enum ScheduleError {
     /// A circuit's endpoint cannot be dealt with.
     #[error(transparent)]
     Circuit(#[from] EndpointError),
-}
-
-impl From<MessageErrorOrTable> for ScheduleError {
-    fn from(error: MessageErrorOrTable) -> Self {
-        match error {
-            MessageErrorOrTable::Message(error) => Self::Message(error),
-            MessageErrorOrTable::Table(error) => Self::Table(error),
-        }
-    }
 }
 
 /// What a run did.

@@ -1,7 +1,7 @@
 //! The deliveries of one endpoint, in the order in which their events were accepted.
 
 use postrider_domain::id::Ulid;
-use postrider_domain::{Delivery, DeliveryStatus, EndpointId, TenantId};
+use postrider_domain::{Delivery, EndpointId, TenantId};
 
 use super::deliveries::{Deliveries, read_item};
 use super::delivery_item::{TABLE, partition, place_of};
@@ -12,7 +12,7 @@ use crate::ports::table::{Expression, Query, TableError};
 const PORTION: u32 = 25;
 
 /// Deliveries of an endpoint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LinePage {
     /// The oldest event's first.
     pub deliveries: Vec<Delivery>,
@@ -32,10 +32,9 @@ impl Deliveries {
         endpoint: EndpointId,
         after: Ulid,
     ) -> Result<LinePage, TableError> {
-        let page = self.in_line_after(tenant, endpoint, after).await?;
-        let waits =
-            |delivery: &Delivery| delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked;
-        Ok(LinePage { deliveries: page.deliveries.into_iter().filter(waits).collect(), next: page.next })
+        let mut page = self.in_line_after(tenant, endpoint, after).await?;
+        page.deliveries.retain(|delivery| delivery.status.awaits_attempt());
+        Ok(page)
     }
 
     /// The same, whatever became of them.

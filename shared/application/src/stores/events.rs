@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::due::{self, DueShard};
 use super::item::{decode, encode, invalid};
-use crate::messages::{Payload, WireEvent};
+use crate::messages::{FanOutMessage, MessageError, Payload, WireEvent};
 use crate::ports::table::{Expression, Item, Key, Put, Table, TableError, TableName};
 
 pub(super) const TABLE: TableName = TableName::Ledger;
@@ -37,6 +37,16 @@ pub struct StoredEvent {
     pub digest: ContentDigest,
     /// Where it stands, if it was to be delivered later when it was accepted.
     pub schedule: Option<EventSchedule>,
+}
+
+impl StoredEvent {
+    /// The message that has it matched with subscriptions.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn fan_out(&self) -> Result<FanOutMessage, MessageError> {
+        Ok(FanOutMessage::new(&self.event.tenant, WireEvent::new(&self.event, &self.payload)?))
+    }
 }
 
 /// Where an event stands that is to be delivered later.

@@ -25,14 +25,12 @@ use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, 
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::KeyRing;
-use postrider_domain::{
-    ChannelKind, EndpointId, FieldProblem, Outcome, RateLimit, Subscription, TenantId, Timestamp,
-};
+use postrider_domain::{ChannelKind, EndpointId, Outcome, RateLimit, Subscription, TenantId, Timestamp};
 use postrider_embedded::queue::Handler;
 use postrider_embedded::{
     EmbeddedTable, EventSource, EventSourceConfig, Grouping, LocalQueues, LocalVault, MemoryBlobs,
 };
+use postrider_testkit::channel::OpensWith;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -131,34 +129,15 @@ pub(crate) struct Arrival {
     pub(crate) at: Timestamp,
 }
 
-/// Receivers that take as long as their endpoint's configuration says.
-struct Receivers {
+/// A receiver that takes as long as its endpoint's configuration says.
+struct Receiver {
     clock: Arc<dyn Clock>,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
     takes: Duration,
 }
 
-impl Channel for Receivers {
-    fn kind(&self) -> ChannelKind {
-        ChannelKind::Webhook
-    }
-
-    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
-        Ok(())
-    }
-
-    fn mask(&self, config: &Value) -> Value {
-        config.clone()
-    }
-
-    fn open(&self, config: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
-        let takes = Duration::from_millis(config["takes_ms"].as_u64().unwrap_or_default());
-        Ok(Arc::new(Self { clock: self.clock.clone(), arrivals: self.arrivals.clone(), takes }))
-    }
-}
-
 #[async_trait]
-impl Destination for Receivers {
+impl Destination for Receiver {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         let (tenant, event) = (job.event.tenant.clone(), job.event.id.to_string());
         self.arrivals.lock().unwrap().push(Arrival { tenant, event, at: self.clock.now() });
@@ -197,8 +176,12 @@ impl Fleet {
             waiting: Mutex::default(),
         });
         let arrivals = Arc::new(Mutex::new(Vec::new()));
-        let receivers: Arc<dyn Channel> =
-            Arc::new(Receivers { clock: clock.clone(), arrivals: arrivals.clone(), takes: Duration::ZERO });
+        let of_receivers = (clock.clone() as Arc<dyn Clock>, arrivals.clone());
+        let receivers: Arc<dyn Channel> = Arc::new(OpensWith(move |config: &Value| {
+            let takes = Duration::from_millis(config["takes_ms"].as_u64().unwrap_or_default());
+            let (clock, arrivals) = of_receivers.clone();
+            Arc::new(Receiver { clock, arrivals, takes }) as Arc<dyn Destination>
+        }));
         let (blobs, entropy) = (Arc::new(MemoryBlobs::default()), Arc::new(SystemEntropy));
         let endpoints = Endpoints::new(table.clone());
         let (events, deliveries) = (Events::new(table.clone()), Deliveries::new(table.clone()));

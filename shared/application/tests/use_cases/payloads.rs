@@ -23,9 +23,9 @@ use postrider_application::release::Release;
 use postrider_application::stores::{DeadLetters, Deliveries, Endpoints, Events, Jobs};
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
-use postrider_domain::signature::KeyRing;
-use postrider_domain::{ChannelKind, EndpointId, FieldProblem, Outcome, Subscription, TenantId, Timestamp};
+use postrider_domain::{ChannelKind, EndpointId, Outcome, Subscription, TenantId, Timestamp};
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
+use postrider_testkit::channel::OpensWith;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -78,8 +78,8 @@ impl Blobs for CountedBlobs {
 /// An attempt: which event, when it began, and the link if there was one.
 type Arrival = (String, Duration, Option<String>);
 
-/// Receivers that take as long as their endpoint's configuration says, and get links if that says so.
-struct Receivers {
+/// A receiver that takes as long as its endpoint's configuration says, and gets links if that says so.
+struct Receiver {
     began: Instant,
     held: Arc<Held>,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
@@ -87,32 +87,8 @@ struct Receivers {
     link_ttl: Option<Duration>,
 }
 
-impl Channel for Receivers {
-    fn kind(&self) -> ChannelKind {
-        ChannelKind::Webhook
-    }
-
-    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
-        Ok(())
-    }
-
-    fn mask(&self, config: &Value) -> Value {
-        config.clone()
-    }
-
-    fn open(&self, config: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
-        Ok(Arc::new(Self {
-            began: self.began,
-            held: self.held.clone(),
-            arrivals: self.arrivals.clone(),
-            takes: Duration::from_secs(config["takes"].as_u64().unwrap_or_default()),
-            link_ttl: config["link_ttl"].as_u64().map(Duration::from_secs),
-        }))
-    }
-}
-
 #[async_trait]
-impl Destination for Receivers {
+impl Destination for Receiver {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         let (size, link) = match job.content {
             Content::Data(data) => (data.len() as u64, None),
@@ -156,13 +132,13 @@ impl Rig {
         let (queue, entropy) = (Arc::new(HeldQueue::default()), Arc::new(SystemEntropy));
         let (held, arrivals) = (Arc::new(Held::default()), Arc::new(Mutex::default()));
         let blobs: Arc<dyn Blobs> = Arc::new(CountedBlobs(MemoryBlobs::default(), held.clone()));
-        let receivers: Arc<dyn Channel> = Arc::new(Receivers {
-            began: Instant::now(),
-            held: held.clone(),
-            arrivals: arrivals.clone(),
-            takes: Duration::ZERO,
-            link_ttl: None,
-        });
+        let of_receivers = (Instant::now(), held.clone(), arrivals.clone());
+        let receivers: Arc<dyn Channel> = Arc::new(OpensWith(move |config: &Value| {
+            let (began, held, arrivals) = of_receivers.clone();
+            let takes = Duration::from_secs(config["takes"].as_u64().unwrap_or_default());
+            let link_ttl = config["link_ttl"].as_u64().map(Duration::from_secs);
+            Arc::new(Receiver { began, held, arrivals, takes, link_ttl }) as Arc<dyn Destination>
+        }));
         let vault = Arc::new(LocalVault::in_memory(&SystemEntropy, None));
         let secrets = Secrets::new(vault.clone(), entropy.clone());
         let (endpoints, events) = (Endpoints::new(table.clone()), Events::new(table.clone()));

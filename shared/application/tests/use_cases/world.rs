@@ -29,12 +29,12 @@ use postrider_application::stores::{
 use postrider_application::system::SystemEntropy;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::KeyRing;
 use postrider_domain::{
-    ChannelKind, Circuit, CircuitRules, Delivery, DeliveryId, DeliveryStatus, EndpointId, FieldProblem,
-    Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
+    ChannelKind, Circuit, CircuitRules, Delivery, DeliveryId, DeliveryStatus, EndpointId, Outcome, RateLimit,
+    RetryPolicy, Subscription, TenantId, Timestamp,
 };
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
+use postrider_testkit::channel::OpensWith;
 use postrider_testkit::faults::{FaultPlan, FaultyQueue, FaultyTable};
 use serde_json::{Value, json};
 
@@ -130,41 +130,26 @@ impl TestChannel {
     }
 }
 
-struct Shared(Arc<TestChannel>);
-
-impl Channel for Shared {
-    fn kind(&self) -> ChannelKind {
-        ChannelKind::Webhook
-    }
-
-    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
-        Ok(())
-    }
-
-    fn mask(&self, config: &Value) -> Value {
-        config.clone()
-    }
-
-    fn open(&self, _: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
-        Ok(Arc::new(Shared(Arc::clone(&self.0))))
-    }
+/// The channel of which all destinations are this receiver.
+fn opening(receiver: Arc<TestChannel>) -> Arc<dyn Channel> {
+    Arc::new(OpensWith(move |_: &Value| receiver.clone() as Arc<dyn Destination>))
 }
 
 #[async_trait]
-impl Destination for Shared {
+impl Destination for TestChannel {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         assert!(!job.event.id.as_str().starts_with("panic"), "the record that crashes its worker");
-        self.0.calls.lock().unwrap().push(job.event.id.to_string());
-        let under_way = self.0.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        self.0.most_under_way.fetch_max(under_way, Ordering::SeqCst);
+        self.calls.lock().unwrap().push(job.event.id.to_string());
+        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_under_way.fetch_max(under_way, Ordering::SeqCst);
         // A receiver takes its time, in which others are at work.
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
         let otherwise =
-            if self.0.is_broken.load(Ordering::SeqCst) { Outcome::Retry } else { Outcome::Delivered };
-        let outcome = self.0.answers.lock().unwrap().pop_front().unwrap_or(otherwise);
+            if self.is_broken.load(Ordering::SeqCst) { Outcome::Retry } else { Outcome::Delivered };
+        let outcome = self.answers.lock().unwrap().pop_front().unwrap_or(otherwise);
         let error = (outcome != Outcome::Delivered).then(|| "told to fail".to_owned());
         AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after: None }
     }
@@ -214,7 +199,7 @@ impl World {
         let queue = Arc::new(FaultyQueue::new(self.queue.clone(), self.plan.clone()));
         let endpoints = Endpoints::new(table.clone());
         let status = ChangeStatus::new(endpoints.clone(), queue.clone(), self.clock.clone());
-        let channel: Arc<dyn Channel> = Arc::new(Shared(self.channel.clone()));
+        let channel = opening(self.channel.clone());
         let open = OpenEndpoints::new(endpoints, self.secrets.clone(), channel, self.clock.clone());
         let (blobs, entropy) = (Arc::new(MemoryBlobs::default()), Arc::new(SystemEntropy));
         let deliveries = Deliveries::new(table);
@@ -265,7 +250,7 @@ impl World {
             );
             RunJobs::new(Jobs::new(table), redeliver)
         };
-        let shared: Arc<dyn Channel> = Arc::new(Shared(channel.clone()));
+        let shared = opening(channel.clone());
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), shared.clone(), clock.clone());
         Self {
             tenant: "acme".parse().unwrap(),

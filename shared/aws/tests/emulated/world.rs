@@ -24,10 +24,10 @@ use postrider_application::system::{SystemClock, SystemEntropy};
 use postrider_aws::SqsQueues;
 use postrider_domain::delivery::RequestRecord;
 use postrider_domain::event::Audience;
-use postrider_domain::signature::KeyRing;
 use postrider_domain::{
-    ChannelKind, EndpointId, FieldProblem, Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
+    ChannelKind, EndpointId, Outcome, RateLimit, RetryPolicy, Subscription, TenantId, Timestamp,
 };
+use postrider_testkit::channel::OpensWith;
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
@@ -76,32 +76,12 @@ impl Receiver {
     }
 }
 
-struct Shared(Arc<Receiver>);
-
-impl Channel for Shared {
-    fn kind(&self) -> ChannelKind {
-        ChannelKind::Webhook
-    }
-
-    fn check(&self, _: &Value) -> Result<(), Vec<FieldProblem>> {
-        Ok(())
-    }
-
-    fn mask(&self, config: &Value) -> Value {
-        config.clone()
-    }
-
-    fn open(&self, _: &Value, _: KeyRing) -> Result<Arc<dyn Destination>, Vec<FieldProblem>> {
-        Ok(Arc::new(Shared(Arc::clone(&self.0))))
-    }
-}
-
 #[async_trait]
-impl Destination for Shared {
+impl Destination for Receiver {
     async fn attempt(&self, job: &AttemptJob<'_>) -> AttemptResult {
         let event = job.event.id.to_string();
         let fails = event.ends_with(['0', '4', '8']);
-        let mut calls = self.0.calls.lock().unwrap();
+        let mut calls = self.calls.lock().unwrap();
         let count = calls.entry(event).or_default();
         *count += 1;
         let outcome = if fails && *count == 1 { Outcome::Retry } else { Outcome::Delivered };
@@ -153,7 +133,9 @@ impl World {
             clock.clone(),
         );
         let jobs = RunJobs::new(Jobs::new(table), redeliver);
-        let shared: Arc<dyn Channel> = Arc::new(Shared(receiver.clone()));
+        let opened = receiver.clone();
+        let open = move |_: &Value| opened.clone() as Arc<dyn Destination>;
+        let shared: Arc<dyn Channel> = Arc::new(OpensWith(open));
         let open = OpenEndpoints::new(endpoints.clone(), secrets.clone(), shared.clone(), clock.clone());
         Self {
             tenant: "acme".parse().unwrap(),

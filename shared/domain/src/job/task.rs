@@ -84,6 +84,6 @@ impl ReplayScope {
     /// waits or is parked is only made to go on now when its status was asked for.
     pub fn leaves_alone(&self, existing: &Delivery) -> bool {
         let is_asked_for = self.to_endpoint.is_none() && self.status == Some(existing.status);
-        existing.status == DeliveryStatus::Pending || (existing.status.is_cancellable() && !is_asked_for)
+        existing.status == DeliveryStatus::Pending || (existing.status.awaits_attempt() && !is_asked_for)
     }
 }

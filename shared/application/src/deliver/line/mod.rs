@@ -106,7 +106,7 @@ impl Deliver {
                     }
                 }
                 Standing::InLine(delivery) => {
-                    is_done |= delivery.as_deref().is_some_and(|delivery| !waits(delivery));
+                    is_done |= delivery.as_deref().is_some_and(|delivery| !delivery.status.awaits_attempt());
                     let on_record = delivery.as_deref().filter(|delivery| job.is_on_record(delivery));
                     if let Some(delivery) = on_record.filter(|_| receive_count > 1) {
                         // Its worker may have died before what follows.
@@ -130,7 +130,9 @@ impl Deliver {
             let Some(head) = head else { return Ok(()) };
             // Of one that is not ready the message is on its way, unless somebody broke off before it was sent.
             if !is_ready(&line, &head, self.clock.now()) && !broke_off {
-                return if is_done { Ok(()) } else { self.see_again(job, &head).await };
+                // Of the first one the message is on its way.
+                let waits_behind = !is_done && head.id != job.delivery_id;
+                return if waits_behind { self.see_again(job).await } else { Ok(()) };
             }
             match self.take(job, ordered, &line).await? {
                 Written::Yes(taken) => {
@@ -161,12 +163,13 @@ impl Deliver {
         };
         // What was accepted before the endpoint was ordered is in no line.
         let belongs = job.place() > Line::from(ordered.in_order.since).done_to;
+        let awaits_attempt = delivery.status.awaits_attempt();
         let can_return = delivery.status == DeliveryStatus::Parked && belongs;
         Ok(match is_behind {
             // What is asked for again although it is over has no place any more.
-            true if message.renew && !waits(&delivery) => Standing::Outside,
+            true if message.renew && !awaits_attempt => Standing::Outside,
             true => Standing::InLine(Some(Box::new(delivery))),
-            false if !message.renew && !waits(&delivery) => Standing::Over(Box::new(delivery)),
+            false if !message.renew && !awaits_attempt => Standing::Over(Box::new(delivery)),
             // Not for a message that was late: its attempt is over.
             false if can_return && !message.renew && message.attempt > delivery.attempt_count => {
                 Standing::Before
@@ -223,11 +226,8 @@ impl Deliver {
         self.send(job, message.clone().rechecked(), wait.max(COME_BACK)).await
     }
 
-    /// Sends a message again whose delivery waits behind another one, or is that one itself: then its own is on its way.
-    async fn see_again(&self, job: &Job, head: &Delivery) -> Result<(), DeliverError> {
-        if head.id == job.delivery_id {
-            return Ok(());
-        }
+    /// Sends a message again whose delivery waits behind others.
+    async fn see_again(&self, job: &Job) -> Result<(), DeliverError> {
         self.send(job, job.message.clone().rechecked(), SEE_AGAIN).await
     }
 
@@ -260,11 +260,6 @@ impl Job {
     const fn is_on_record(&self, delivery: &Delivery) -> bool {
         delivery.attempt_count == self.message.attempt
     }
-}
-
-/// Whether a delivery waits, or is parked.
-fn waits(delivery: &Delivery) -> bool {
-    delivery.status.is_waiting() || delivery.status == DeliveryStatus::Parked
 }
 
 /// Whether the first delivery of a line can be attempted now.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
-use super::{Ahead, Ordered, RUN, SEE_AGAIN, is_due, is_ready};
+use super::{Ahead, Ordered, RUN, is_due, is_ready};
 use crate::deliver::room::Reserved;
 use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES, failure_of};
+use crate::messages::DeliverMessage;
 use crate::redeliver::message_for;
 use crate::stores::deliveries::Saved;
 use crate::stores::lines::{Blocked, Line, LineWorker, Written};
@@ -50,7 +51,7 @@ impl Deliver {
             return Ok(());
         }
         // It waits behind others now, as those do that found the line taken.
-        self.send(job, job.message.clone().rechecked(), SEE_AGAIN).await
+        self.see_again(job).await
     }
 
     /// Goes through the line until there is nothing to be done now. Answers it as it was left.
@@ -114,9 +115,10 @@ impl Deliver {
             if delivery.id.event_part() > line.done_to {
                 return Ok(Some(delivery));
             }
-            let is_late = delivery.status.is_waiting() && delivery.claimed_at.is_none();
-            let message = message_for(&self.events, &delivery, ordered.endpoint().version).await?;
-            if let Some(message) = message.filter(|_| is_late) {
+            if !delivery.status.is_waiting() || delivery.claimed_at.is_some() {
+                continue;
+            }
+            if let Some(message) = self.message_of(ordered, &delivery).await? {
                 let job = Job::read(message.rechecked())?;
                 self.send(&job, job.message.clone(), Duration::ZERO).await?;
             }
@@ -276,8 +278,17 @@ impl Deliver {
             let (event, payload, delivery_id) = (job.event.clone(), job.payload.clone(), job.delivery_id);
             return Ok(Some(Job { message, event, payload, delivery_id }));
         }
-        let message = message_for(&self.events, delivery, ordered.endpoint().version).await?;
+        let message = self.message_of(ordered, delivery).await?;
         message.map(|message| Job::read(message.rechecked())).transpose()
+    }
+
+    /// The message for a delivery's next attempt; `None` when its event is not kept any more.
+    async fn message_of(
+        &self,
+        ordered: Ordered<'_>,
+        delivery: &Delivery,
+    ) -> Result<Option<DeliverMessage>, DeliverError> {
+        message_for(&self.events, delivery, ordered.endpoint().version).await
     }
 
     /// Ends a delivery of which there is nothing to send.
