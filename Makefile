@@ -58,9 +58,9 @@ lint: $(LINT_TOOLS) $(AWS_TOOLS) ## Check formatting, lints, documentation, depe
 format: ## Format the code
 	cargo fmt --all
 
-bench: ## Measure throughput and latency beside bare posts to the same receiver
+bench: ## Measure throughput and latency beside bare posts to the same receiver (ARGS="memory single": only that)
 	cargo build --release --package postrider --package postrider-tests --bin postrider --bin bench
-	target/release/bench
+	target/release/bench $(ARGS)
 
 bench-lambda: ## Measure the packaged functions: size, start and memory beside their budgets (after `make build`)
 	@cargo run --quiet --package postrider-tests --bin bench-lambda

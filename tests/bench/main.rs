@@ -2,6 +2,8 @@
 //! receiver in the same run, and how long an event takes from being published to arriving.
 //!
 //! The publisher and the receiver share this process, the stack has its own; all share the machine's cores.
+//!
+//! Arguments choose among it: `memory` and `file`, and `single`, `batch`, `ten`, `latency` and `fairness`.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +16,7 @@ mod load;
 mod process;
 mod receiver;
 mod report;
+mod selection;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,7 @@ use crate::load::{Client, Shape};
 use crate::process::{Server, Storage};
 use crate::receiver::Receiver;
 use crate::report::Throughput;
+use crate::selection::Selection;
 
 /// How many requests are under way at a time, for bare posts and for publishing alike.
 const CONCURRENCY: usize = 64;
@@ -37,6 +41,7 @@ const PACE: (u32, u32) = (100, 20);
 
 #[tokio::main]
 async fn main() {
+    let selection = Selection::from_arguments();
     let receiver = Arc::new(Receiver::start().await);
     let cores = std::thread::available_parallelism().unwrap();
     println!("{cores} cores, 1 KB events, {CONCURRENCY} requests at a time, receiver answers at once\n");
@@ -45,14 +50,14 @@ async fn main() {
     let baseline = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;
     println!("bare posts to the receiver          {baseline:>9.0}/s   100.0 %\n");
     report::heading();
-    for storage in [Storage::Memory, Storage::File] {
-        for shape in [Shape::Single, Shape::Batch, Shape::TenEndpoints] {
+    for storage in selection.storages() {
+        for shape in selection.shapes() {
             let throughput = throughput(&receiver, storage, shape).await;
             report::throughput(storage, shape, &throughput, baseline);
         }
     }
     println!();
-    for storage in [Storage::Memory, Storage::File] {
+    for storage in selection.storages_of("latency") {
         let server = Server::start(storage).await;
         let client = Client::prepare(&server, &receiver, 1).await;
         let latencies = load::paced(&client, &receiver, PACE.0, PACE.1).await;
@@ -60,7 +65,7 @@ async fn main() {
         server.stop().await;
     }
     println!();
-    for storage in [Storage::Memory, Storage::File] {
+    for storage in selection.storages_of("fairness") {
         report::fairness(storage, &fairness::run(&receiver, storage, PACE).await);
     }
     let again = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;

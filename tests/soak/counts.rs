@@ -1,7 +1,7 @@
 //! Whether everything that was accepted is accounted for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postrider_tests::tenant::text;
 use postrider_tests::{Endpoint, Receiver, Tenant, pages, wait};
@@ -11,6 +11,9 @@ use crate::PATHS;
 /// How long everything may take to come to its end.
 const USUAL: Duration = Duration::from_secs(600);
 
+/// How often it is said what is still open.
+const PROGRESS: Duration = Duration::from_secs(20);
+
 /// Waits until nothing is open, and counts.
 pub(crate) async fn check(
     tenant: &Tenant,
@@ -18,11 +21,16 @@ pub(crate) async fn check(
     endpoints: &[Endpoint],
     published: &[Vec<String>],
 ) {
+    let mut said = Instant::now();
     wait::within(USUAL, "nothing to be open", async || {
         let mut open = BTreeMap::new();
         for status in ["pending", "retrying", "parked"] {
             let path = format!("/v1/deliveries?status={status}");
             open.insert(status, pages::all(&tenant.admin, &path, 100).await.len());
+        }
+        if said.elapsed() >= PROGRESS {
+            println!("still open: {open:?}");
+            said = Instant::now();
         }
         if open.values().all(|count| *count == 0) { Ok(()) } else { Err(format!("{open:?}")) }
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postrider_domain::{ChannelKind, Endpoint, EndpointId, TenantId};
+use postrider_domain::{ChannelKind, Endpoint, EndpointId, TenantId, Timestamp};
 
 use crate::cache::TimedCache;
 use crate::endpoints::{Secrets, SecretsError};
@@ -87,7 +87,17 @@ impl OpenEndpoints {
         if let Some(open) = self.cache.get(&key, now).filter(|open| open.endpoint.version >= version) {
             return Ok(Some(open));
         }
-        let Some(record) = self.endpoints.get(tenant, id).await? else {
+        Box::pin(self.read(key, now)).await
+    }
+
+    /// Reads and opens an endpoint.
+    async fn read(
+        &self,
+        key: (TenantId, EndpointId),
+        now: Timestamp,
+    ) -> Result<Option<Arc<OpenEndpoint>>, OpenEndpointError> {
+        let id = key.1;
+        let Some(record) = self.endpoints.get(&key.0, id).await? else {
             self.cache.remove(&key);
             return Ok(None);
         };

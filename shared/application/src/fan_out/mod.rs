@@ -252,9 +252,11 @@ impl FanOut {
             has_failed[index].fetch_or(created.is_err(), Ordering::Relaxed);
             (index, created)
         });
+        // Usually far fewer, for which there needs no such room.
+        let count = parts.iter().map(|part| part.targets.len()).sum::<usize>();
         let sent = stream::iter(created)
             .buffered(PARALLEL)
-            .chunks(SENT_TOGETHER)
+            .chunks(SENT_TOGETHER.min(count).max(1))
             .map(|made| self.send(made))
             .buffered(SENDS);
         let mut failures = HashMap::new();

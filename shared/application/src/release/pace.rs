@@ -6,8 +6,12 @@ use postrider_domain::Endpoint;
 
 use crate::ports::queue::MAX_DELAY;
 
-/// How many deliveries one message releases at the most before it hands on to the next.
-const CHUNK: u32 = 100;
+/// How many deliveries one message releases at the most before it hands on to the next, unless the endpoint takes more
+/// in the second that a portion lasts at least.
+const CHUNK: u64 = 100;
+
+/// How many it releases at the very most, however fast the endpoint is: what a function has time for.
+const LARGEST_CHUNK: u64 = 1_000;
 
 /// How the deliveries of a portion are spread.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +27,9 @@ impl Pace {
 
     /// How many deliveries a portion has: what goes on within the longest delay of a message, at the most.
     pub(super) fn portion(self) -> usize {
-        let fit = MAX_DELAY.as_nanos() / self.interval.as_nanos().max(1);
-        fit.clamp(1, CHUNK.into()) as usize
+        let fit = |time: Duration| (time.as_nanos() / self.interval.as_nanos().max(1)) as u64;
+        let most = fit(Duration::from_secs(1)).clamp(CHUNK, LARGEST_CHUNK);
+        fit(MAX_DELAY).clamp(1, most) as usize
     }
 
     /// For how long the message of a delivery of a portion is delayed. SQS counts whole seconds.
@@ -45,7 +50,7 @@ mod tests {
 
     #[test]
     fn no_second_has_more_than_the_rate() {
-        for per_second in [1, 3, 7, 100, 1000] {
+        for per_second in [1, 3, 7, 100, 250, 1000] {
             let pace = Pace { interval: Duration::from_secs(1) / per_second };
             let portion = pace.portion();
             let mut seconds = std::collections::BTreeMap::<u64, u32>::new();
@@ -56,6 +61,7 @@ mod tests {
                 }
             }
             assert!(seconds.values().all(|count| *count <= per_second + 1), "{per_second}: {seconds:?}");
+            assert_eq!(portion as u32, per_second.max(100).min(per_second * 900));
             assert!(pace.delay(portion) <= MAX_DELAY);
         }
     }

@@ -56,9 +56,9 @@ impl Place {
     }
 
     /// The circuit as it was known last, however long ago.
-    fn last(&self) -> Option<Circuit> {
+    fn last(&self) -> Option<Arc<Circuit>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().map(|known| Circuit::clone(&known.circuit))
+        known.as_ref().map(|known| Arc::clone(&known.circuit))
     }
 
     fn keep(&self, circuit: Circuit, since: Timestamp) -> Arc<Circuit> {
@@ -80,7 +80,7 @@ impl CircuitGate {
         let circuit = self.known(&place, endpoint).await?;
         match circuit.admission(self.clock.now()) {
             Admission::Free => Ok(Entry::Passed(Pass::Ordinary)),
-            Admission::AsProbe => self.probe(&place, endpoint).await,
+            Admission::AsProbe => Box::pin(self.probe(&place, endpoint)).await,
             Admission::Refused(_) => Ok(Entry::Parked(reason(&circuit))),
         }
     }
@@ -107,17 +107,28 @@ impl CircuitGate {
     /// Tells what an attempt came to. Answers whether the endpoint that was used is out of date.
     pub(super) async fn leave(&self, endpoint: &Endpoint, pass: Pass, attempt: &AttemptSummary) -> bool {
         let place = self.place(endpoint);
-        let mut finding = finding(attempt);
-        let knows_better = |circuit: &Circuit| pass == Pass::Ordinary && circuit.is_untroubled();
+        let finding = finding(attempt);
+        let knows_better = |circuit: &Arc<Circuit>| pass == Pass::Ordinary && circuit.is_untroubled();
         if finding == Finding::Success && place.last().as_ref().is_none_or(knows_better) {
             return false;
         }
-        let is_outdated = self.might_open(&place, pass, finding) && self.is_outdated(endpoint).await;
+        Box::pin(self.take_in(&place, endpoint, pass, finding)).await
+    }
+
+    /// Learns from an attempt that tells something new.
+    async fn take_in(
+        &self,
+        place: &Place,
+        endpoint: &Endpoint,
+        pass: Pass,
+        mut finding: Finding<'_>,
+    ) -> bool {
+        let is_outdated = self.might_open(place, pass, finding) && self.is_outdated(endpoint).await;
         if is_outdated {
             // What failed was not what the owner wants by now.
             finding = Finding::Nothing;
         }
-        if let Err(error) = self.learn(&place, endpoint, pass, finding).await {
+        if let Err(error) = self.learn(place, endpoint, pass, finding).await {
             let (tenant, endpoint) = (&endpoint.tenant, endpoint.id);
             let error = &error as &dyn std::error::Error;
             tracing::warn!(tenant.id = %tenant, endpoint.id = %endpoint, error, "the circuit was not kept");
@@ -127,7 +138,7 @@ impl CircuitGate {
 
     /// Whether a finding is the one that opens the circuit, as far as it is known here.
     fn might_open(&self, place: &Place, pass: Pass, finding: Finding<'_>) -> bool {
-        let enough = |circuit: Circuit| {
+        let enough = |circuit: Arc<Circuit>| {
             let counts = pass != Pass::Ordinary || circuit.state == CircuitState::Closed;
             counts && circuit.failures.saturating_add(1) >= self.rules.failures
         };
@@ -174,6 +185,10 @@ impl CircuitGate {
         if let Some(circuit) = place.fresh(self.clock.now()) {
             return Ok(circuit);
         }
+        Box::pin(self.read(place, endpoint)).await
+    }
+
+    async fn read(&self, place: &Place, endpoint: &Endpoint) -> Result<Arc<Circuit>, TableError> {
         let _turn = place.turn.lock().await;
         let now = self.clock.now();
         if let Some(circuit) = place.fresh(now) {
@@ -192,7 +207,8 @@ impl CircuitGate {
         change: impl FnMut(&mut Circuit) -> Option<T>,
     ) -> Result<(Arc<Circuit>, Option<T>), TableError> {
         let circuits = self.breaker.circuits();
-        let changed = circuits.change(&endpoint.tenant, endpoint.id, place.last(), now, change).await?;
+        let known = place.last().map(Arc::unwrap_or_clone);
+        let changed = circuits.change(&endpoint.tenant, endpoint.id, known, now, change).await?;
         Ok((place.keep(changed.0, now), changed.1))
     }
 
