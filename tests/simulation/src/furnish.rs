@@ -1,4 +1,4 @@
-//! What a world begins with, and who watches it.
+//! What a world begins with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,15 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::ingest::Publication;
-use postrider_application::ports::{Clock, Table};
-use postrider_application::stores::Circuits;
+use postrider_application::ports::Clock;
 use postrider_domain::event::Audience;
-use postrider_domain::{ChannelKind, CircuitState, EndpointId, Priority, Subscription, TenantId};
+use postrider_domain::{ChannelKind, EndpointId, Priority, Subscription, TenantId};
 use serde_json::json;
 
 use crate::executor::Simulation;
 use crate::instance::{Instance, Ports};
 use crate::plan::{Plan, PlannedEvent};
 use crate::ports::SimulatedClock;
-use crate::receivers::Watch;
 
 /// Creates the endpoints of a plan.
 pub(crate) fn create_endpoints(
@@ -49,28 +47,6 @@ pub(crate) fn create_endpoints(
         }
     };
     plan.endpoints.iter().enumerate().map(create).collect()
-}
-
-/// Sees whether a request comes to a receiver whose circuit has been open for so long that everybody knows it.
-pub(crate) fn circuit_watch(
-    simulation: &Simulation,
-    plan: &Plan,
-    table: Arc<dyn Table>,
-    tenant: &TenantId,
-    endpoints: &[EndpointId],
-) -> Watch {
-    let (simulation, tenant, endpoints) = (simulation.clone(), tenant.clone(), endpoints.to_vec());
-    let (circuits, skew) = (Circuits::new(table), plan.skew);
-    // What a worker remembers of a circuit, and the slow calls that it may make before an attempt.
-    let known_to_all = if plan.faults > 0 { 45_000 } else { 11_000 } + 2 * skew;
-    Box::new(move |receiver| {
-        let endpoint = *endpoints.get(usize::try_from(receiver).ok()?)?;
-        let circuit = block_on(circuits.get(&tenant, endpoint, true)).ok()?;
-        let CircuitState::Open { until: Some(until), .. } = circuit.state else { return None };
-        let (now, opened_at) = (simulation.now(), circuit.last_failure_at?.as_millis());
-        let is_open = opened_at + known_to_all < now && until.as_millis() > now + skew;
-        is_open.then(|| format!("its circuit is open since {opened_at} until {until}, now {now}"))
-    })
 }
 
 /// What a publisher sends for a planned event.

@@ -9,12 +9,15 @@
 mod checks;
 mod executor;
 mod furnish;
+mod indexes;
 mod instance;
 mod plan;
 mod ports;
 mod queues;
 mod random;
 mod receivers;
+mod switches;
+mod watch;
 mod world;
 
 use self::world::World;

@@ -62,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) repetitions: u64,
     /// How many instances each function has.
     pub(crate) instances: usize,
+    /// By how much indexes are behind their tables at the most, in milliseconds.
+    pub(crate) lag: u64,
     /// By how much clocks go wrong, in milliseconds.
     pub(crate) skew: u64,
     pub(crate) endpoints: Vec<PlannedEndpoint>,
@@ -85,6 +87,8 @@ impl Plan {
             repetitions: random.pick(&[0, 0, 10, 60]),
             instances: random.between(1, 4) as usize,
             skew: random.pick(&[0, 0, 200, 1_500]),
+            // Shorter than the time after which a release has its last look.
+            lag: random.pick(&[0, 0, 1_000, 20_000]),
             endpoints,
             events,
             deeds,

@@ -17,6 +17,7 @@ use postrider_application::ports::{
 use postrider_domain::Timestamp;
 
 use crate::executor::{Simulation, TaskId};
+use crate::indexes::Indexes;
 use crate::queues::Queues;
 
 /// What goes wrong, and which tasks it struck.
@@ -116,6 +117,7 @@ impl Faults {
 /// The table with faults.
 pub(crate) struct SimulatedTable {
     pub(crate) inner: Arc<dyn Table>,
+    pub(crate) indexes: Indexes,
     pub(crate) faults: Arc<Faults>,
 }
 
@@ -154,7 +156,13 @@ impl Table for SimulatedTable {
 
     async fn put(&self, put: Put) -> Result<(), TableError> {
         let name = place_of(&put.item);
-        self.call(put.table, || format!("put {name}"), self.inner.put(put)).await
+        let (table, item) = (put.table, put.item.clone());
+        let putting = async {
+            self.inner.put(put).await?;
+            self.indexes.written(&item);
+            Ok(())
+        };
+        self.call(table, || format!("put {name}"), putting).await
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<(), TableError> {
@@ -164,7 +172,15 @@ impl Table for SimulatedTable {
 
     async fn query(&self, query: Query) -> Result<Page, TableError> {
         let what = format!("query {:?} {}", query.index, query.keys.text);
-        self.call(query.table, || what.clone(), self.inner.query(query)).await
+        let (table, index) = (query.table, query.index);
+        let reading = async {
+            let mut page = self.inner.query(query).await?;
+            if let Some(index) = index {
+                self.indexes.leave_out(index, &mut page.items);
+            }
+            Ok(page)
+        };
+        self.call(table, || what.clone(), reading).await
     }
 }
 

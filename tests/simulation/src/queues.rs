@@ -155,9 +155,11 @@ impl Queues {
             .collect()
     }
 
-    /// Whether a message with this text in it was handed out twice as if for the first time.
-    pub(crate) fn had_twin(&self, text: &str) -> bool {
-        self.lock().twins.iter().any(|body| body.contains(text))
+    /// How often a message for a first attempt with these texts in it was handed out once more as if for the first time.
+    pub(crate) fn first_twins(&self, texts: &[String]) -> usize {
+        let is_first = |body: &str| body.contains(r#""attempt":1,"#) && !body.contains(r#""recheck":true"#);
+        let is_meant = |body: &str| texts.iter().all(|text| body.contains(text.as_str()));
+        self.lock().twins.iter().filter(|body| is_first(body) && is_meant(body)).count()
     }
 
     /// Somebody may receive now who could not before.

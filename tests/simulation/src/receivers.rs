@@ -66,8 +66,8 @@ pub(crate) struct Call {
     pub(crate) until: u64,
 }
 
-/// Says what is wrong with a request that comes to a receiver now.
-pub(crate) type Watch = Box<dyn Fn(u64) -> Option<String> + Send + Sync>;
+/// Says what is wrong with a request that comes to a receiver now, with which so many are under way there.
+pub(crate) type Watch = Box<dyn Fn(u64, usize) -> Option<String> + Send + Sync>;
 
 /// The receivers, by number.
 pub(crate) struct Receivers {
@@ -142,12 +142,16 @@ impl Receivers {
         let event = job.event.id.to_string();
         self.simulation.note(|| format!("receiver {receiver} gets {event}: {outcome:?} after {takes} ms"));
         let takes = takes + self.simulation.draw(|random| random.below(30));
-        if let Some(wrong) = self.watch.get().and_then(|watch| watch(receiver)) {
+        let task = self.simulation.current();
+        let under_way = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.push(Call { receiver, event: event.clone(), task, outcome, at, until: at + takes });
+            calls.iter().filter(|call| call.receiver == receiver && call.until > at).count()
+        };
+        if let Some(wrong) = self.watch.get().and_then(|watch| watch(receiver, under_way)) {
             let mut found = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
             found.push(format!("receiver {receiver} got {event}: {wrong}"));
         }
-        let call = Call { receiver, event, task: self.simulation.current(), outcome, at, until: at + takes };
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         self.simulation.sleep(takes).await;
         let error = (outcome != Outcome::Delivered).then(|| format!("{manner:?}"));
         AttemptResult { outcome, request: RequestRecord::default(), response: None, error, retry_after }

@@ -1,5 +1,7 @@
 //! A world: instances of the functions around one table and its queues, publishers, people and receivers.
 
+mod deeds;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,18 +10,18 @@ use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::select;
 use postrider_application::ingest::IngestError;
-use postrider_application::jobs::JobRequest;
 use postrider_application::ports::{Blobs, Clock, Entropy, Queue, QueueName, QueueRecord, Table, Vault};
-use postrider_application::redeliver::Settlement;
-use postrider_application::stores::dead_letters::{DeadLetterFilter, DeadLetterState};
 use postrider_application::stores::{DeadLetters, Deliveries, Jobs, Manifests, PageRequest};
-use postrider_domain::job::{JobState, Rate, Redrive, Replay, ReplayScope, Task};
+use postrider_domain::job::JobState;
 use postrider_domain::reconciliation::Matched;
-use postrider_domain::{Delivery, DeliveryId, EndpointId, EndpointStatus, EventId, Job, TenantId, Timestamp};
+use postrider_domain::{Delivery, DeliveryId, EndpointId, EventId, Job, TenantId, Timestamp};
 use postrider_embedded::{EmbeddedTable, LocalVault, MemoryBlobs};
 
+pub(crate) use self::deeds::Promise;
+
 use crate::executor::{Executor, Simulation};
-use crate::furnish::{circuit_watch, create_endpoints, publication};
+use crate::furnish::{create_endpoints, publication};
+use crate::indexes::Indexes;
 use crate::instance::{Instance, Ports};
 use crate::plan::{Deed, Plan, PlannedEvent, TROUBLE};
 use crate::ports::{
@@ -27,6 +29,8 @@ use crate::ports::{
 };
 use crate::queues::Queues;
 use crate::receivers::{Receivers, channel};
+use crate::switches::Switches;
+use crate::watch::watch;
 
 /// When every world begins, in milliseconds since the Unix epoch.
 pub(crate) const EPOCH: u64 = 1_770_000_000_000;
@@ -61,6 +65,7 @@ struct State {
     /// How often somebody asked for a delivery again, whatever the answer was.
     asked_again: BTreeMap<DeliveryId, u32>,
     redrives: u32,
+    promises: Vec<Promise>,
     /// How many jobs were asked for.
     jobs: u32,
 }
@@ -72,6 +77,7 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Faults>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) receivers: Arc<Receivers>,
+    switches: Arc<Switches>,
     pub(crate) tenant: TenantId,
     pub(crate) endpoints: Vec<EndpointId>,
     pub(crate) deliveries: Deliveries,
@@ -110,9 +116,15 @@ impl World {
         for (number, endpoint) in plan.endpoints.iter().enumerate() {
             receivers.behave(number as u64, endpoint.manner);
         }
-        receivers.watched(circuit_watch(&simulation, &plan, table.clone(), &tenant, &endpoints));
+        let switches = Arc::new(Switches::new(endpoints.len()));
+        let watch = watch(&simulation, &plan, table.clone(), &tenant, &endpoints, switches.clone());
+        receivers.watched(watch);
         let ports = Ports {
-            table: Arc::new(SimulatedTable { inner: table.clone(), faults: faults.clone() }),
+            table: Arc::new(SimulatedTable {
+                inner: table.clone(),
+                indexes: Indexes::new(simulation.clone(), plan.lag),
+                faults: faults.clone(),
+            }),
             blobs: Arc::new(SimulatedBlobs { inner: blobs, faults: faults.clone() }),
             ..plain
         };
@@ -122,6 +134,7 @@ impl World {
             faults,
             queues,
             receivers,
+            switches,
             tenant,
             endpoints,
             deliveries: Deliveries::new(table.clone()),
@@ -336,86 +349,6 @@ impl World {
                 // A publisher tries again.
                 _ => self.simulation.sleep(1_000).await,
             }
-        }
-    }
-
-    async fn act(self: Arc<Self>, at: u64, deed: Deed) {
-        self.simulation.sleep(at).await;
-        self.simulation.note(|| format!("{deed:?}"));
-        let tenant = self.tenant.clone();
-        match deed {
-            Deed::Turn(endpoint, manner) => {
-                if self.faults.go_on() || self.simulation.now() < EPOCH + TROUBLE {
-                    self.receivers.behave(endpoint as u64, manner);
-                }
-            }
-            Deed::Pause(number) => self.set_status(number, EndpointStatus::Paused).await,
-            Deed::Resume(number) => self.set_status(number, EndpointStatus::Active).await,
-            Deed::Retry(event, endpoint) => {
-                let Some(event) = self.lock().accepted.get(&event).cloned() else { return };
-                let id = DeliveryId::derive(event.at, &event.id, self.endpoints[endpoint]);
-                *self.lock().asked_again.entry(id).or_default() += 1;
-                self.request(
-                    |instance| async move { instance.redeliver.retry(&tenant, id, "somebody").await },
-                )
-                .await;
-            }
-            Deed::Replay(number) => {
-                let scope = ReplayScope {
-                    endpoint: self.endpoints[number],
-                    since: Timestamp::default(),
-                    until: Timestamp::from_millis(self.simulation.now() + self.plan.skew),
-                    status: None,
-                    event_types: Vec::new(),
-                    to_endpoint: None,
-                };
-                self.start_job(Task::Replay(Replay::Endpoint(scope))).await;
-            }
-            Deed::RedriveAll => self.start_job(Task::Redrive(Redrive::default())).await,
-            Deed::Redrive => {
-                self.lock().redrives += 1;
-                let filter = DeadLetterFilter { state: Some(DeadLetterState::Pending), ..Default::default() };
-                let page = PageRequest { limit: 100, after: None };
-                let letters = block_on(self.dead_letters.list(&tenant, &filter, page));
-                let ids = letters
-                    .map(|page| page.items.iter().map(|letter| letter.id).collect())
-                    .unwrap_or_default();
-                self.request(|instance| async move {
-                    let redrive = Settlement::Redrive;
-                    instance.redeliver.settle_all(&tenant, ids, redrive, "somebody", None).await
-                })
-                .await;
-            }
-        }
-    }
-
-    /// Sets an endpoint's status, and tries again until that is confirmed.
-    async fn set_status(self: &Arc<Self>, number: usize, status: EndpointStatus) {
-        let id = self.endpoints[number];
-        loop {
-            let tenant = self.tenant.clone();
-            let set = self
-                .request(move |instance| async move { instance.status.set(&tenant, id, status).await })
-                .await;
-            if let Some(Ok(_)) = set {
-                return;
-            }
-            self.simulation.sleep(500).await;
-        }
-    }
-
-    async fn start_job(self: &Arc<Self>, task: Task) {
-        self.lock().jobs += 1;
-        let tenant = self.tenant.clone();
-        let request = JobRequest { task, rate: Rate::default(), note: None };
-        self.request(|instance| async move { instance.jobs.start(&tenant, request, "somebody").await }).await;
-    }
-
-    /// Lets jobs go on that failed or came to nothing, as a person does who sees it.
-    async fn resume_jobs(self: Arc<Self>) {
-        for job in self.open_jobs() {
-            let tenant = self.tenant.clone();
-            self.request(|instance| async move { instance.jobs.resume(&tenant, job.id).await }).await;
         }
     }
 

@@ -26,6 +26,9 @@ pub const LONGEST_RECOVERY: Duration = Duration::from_secs(60 * 60);
 /// take.
 pub const PROBE_LEASE: Duration = MAX_TIMEOUT.saturating_add(Duration::from_secs(10));
 
+/// By how much the clocks of those who grant places may differ, with the time in which they write it.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
+
 /// For how long a circuit is left alone after somebody has looked at it.
 const LOOKED_AT: Duration = Duration::from_secs(5 * 60);
 
@@ -366,9 +369,10 @@ fn is_over(until: Option<Timestamp>, by_hand: bool, now: Timestamp) -> bool {
     until.is_some_and(|until| now >= until || (!by_hand && until.since(now) > LONGEST_RECOVERY))
 }
 
-/// Whether a probe still has its place, unless a wrong clock gave it.
+/// Whether a probe still has its place, unless a wrong clock gave it. One that is a little ahead is not wrong: who was
+/// faster to write may have looked at it later.
 fn is_held(lease: Timestamp, now: Timestamp) -> bool {
-    lease > now && lease.since(now) <= PROBE_LEASE
+    lease > now && lease.since(now) <= PROBE_LEASE.saturating_add(CLOCKS_DIFFER)
 }
 
 #[cfg(test)]

@@ -76,6 +76,15 @@ fn three_probes_pass_and_a_dead_workers_place_becomes_free() {
 }
 
 #[test]
+fn a_clock_a_little_behind_granted_a_fourth_probe() {
+    let mut circuit = opened();
+    let (ahead, behind) = (at(62), at(60));
+    assert!((0..3).all(|_| circuit.grant(ahead).is_some()));
+    assert!(circuit.grant(behind).is_none(), "{:?}", circuit.state);
+    assert_eq!(circuit.admission(at(62).after(PROBE_LEASE)), Admission::AsProbe);
+}
+
+#[test]
 fn the_first_success_closes_it_and_everything_goes_on() {
     let mut circuit = opened();
     let (one, two) = (circuit.grant(at(60)).unwrap(), circuit.grant(at(60)).unwrap());

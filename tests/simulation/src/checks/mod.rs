@@ -1,6 +1,8 @@
 //! What must hold when a world has come to rest.
 
 mod in_order;
+mod promised;
+mod prompt;
 mod rates;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,8 @@ pub(crate) fn failures(world: &World) -> Vec<String> {
     failures.extend(world.receivers.wrong());
     failures.extend(in_order::failures(world, &accepted, &calls));
     failures.extend(rates::failures(world, &calls));
+    failures.extend(promised::failures(world, &accepted, &calls));
+    failures.extend(prompt::failures(world, &accepted, &calls));
     failures.extend(world.open_jobs().iter().map(|job| format!("a job is open: {job:?}")));
     failures
 }
@@ -117,17 +121,19 @@ impl Delivered<'_> {
         (made > allowed).then(|| format!("{made} attempts, where {allowed} are allowed"))
     }
 
-    /// No request without its record, except where a fault struck the worker that made it, or its message came
-    /// twice as if for the first time.
+    /// No request without its record, except where a fault struck the worker that made it, or the message of a first
+    /// attempt, for which nobody looks into the ledger, came twice as if for the first time.
     fn is_not_repeated(&self) -> Option<String> {
-        let event = self.delivery.event_id.to_string();
-        if self.world.queues.had_twin(&format!("\"id\":\"{event}\"")) {
-            return None;
-        }
+        let (event, endpoint) = (&self.delivery.event_id, self.delivery.endpoint());
+        let of_it = [format!("\"id\":\"{event}\""), format!("\"endpoint\":\"{endpoint}\"")];
+        let twins = self.world.queues.first_twins(&of_it);
         let clean = self.calls.iter().filter(|call| !self.world.faults.struck(call.task)).count();
         let recorded = self.delivery.attempt_count as usize;
-        (clean > recorded)
-            .then(|| format!("{clean} requests by workers that nothing happened to, {recorded} on record"))
+        (clean > recorded + twins).then(|| {
+            format!(
+                "{clean} requests by workers that nothing happened to, {recorded} on record, {twins} twins"
+            )
+        })
     }
 
     /// Every attempt on record was made.
