@@ -93,8 +93,8 @@ impl RecordDeadLetter {
                 EventsMessage::FanOut(message) => self.unmatched(*message).await,
                 // The reconciliation finds what is still parked, or waits in a line that ended, and moves it.
                 EventsMessage::Release(_) => Ok(()),
-                // What was to be cancelled is kept parked until a person says once more what becomes of it. It is not
-                // done later by itself: by then they may want something else.
+                // What was to be cancelled stays parked, as kept, until a person says once more what becomes of it. Sent
+                // again it could come back for ever, and long after they want something else.
                 EventsMessage::Skip(_) => Ok(()),
                 EventsMessage::Job(message) => self.stuck(&message).await,
             };
