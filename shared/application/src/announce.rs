@@ -101,6 +101,7 @@ struct GapData {
     matched: u64,
     gap: u64,
     events_missing: u64,
+    stuck: u64,
 }
 
 /// Tells what happened.
@@ -135,7 +136,7 @@ impl Announce {
         self.publish(self.event(&endpoint.tenant, report.news, &key, Some(id), &data)?).await
     }
 
-    /// Tells a tenant that something of an hour is missing.
+    /// Tells a tenant that something of an hour is missing, or stuck.
     ///
     /// # Errors
     /// When the event cannot be stored or sent. Trying again is safe.
@@ -147,6 +148,7 @@ impl Announce {
             matched: counts.matched,
             gap: counts.gap(),
             events_missing: counts.events_missing,
+            stuck: hour.stuck,
         };
         let key = hour.hour.to_string();
         self.publish(self.event(&hour.tenant, News::ReconciliationGap, &key, None, &data)?).await

@@ -1,5 +1,8 @@
 //! What becomes of the deliveries that are parked for an endpoint: a person may let them go on, skip them, or keep
 //! them for later.
+//!
+//! What they chose is put down before a message is sent. If that gets lost, nobody does the contrary: what was to go on
+//! is found by the reconciliation and released, what was to be skipped stays parked as if it was to be kept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -75,9 +78,7 @@ impl ChangeStatus {
         if choice == ParkedChoice::Drain && record.endpoint.status != EndpointStatus::Active {
             return Err(EndpointError::NotActive(id, record.endpoint.status));
         }
-        if choice == ParkedChoice::Keep {
-            self.keep_parked(tenant, id).await?;
-        }
+        self.put_down(tenant, id, choice).await?;
         self.treat_parked(tenant, id, choice, by).await
     }
 
@@ -96,8 +97,13 @@ impl ChangeStatus {
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
-    /// What is parked now is not released when a circuit closes.
-    pub(super) async fn keep_parked(&self, tenant: &TenantId, id: EndpointId) -> Result<(), EndpointError> {
+    /// Puts down what a person chose: what is parked now is released only if they want it to go on.
+    pub(super) async fn put_down(
+        &self,
+        tenant: &TenantId,
+        id: EndpointId,
+        choice: ParkedChoice,
+    ) -> Result<(), EndpointError> {
         self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
         let now = self.clock.now();
         let keep = |drain: &mut Drain| {
@@ -105,7 +111,11 @@ impl ChangeStatus {
             (drain.started_at, drain.kept_at) = (None, Some(now));
             true
         };
-        self.drains.change(tenant, id, now, keep).await?;
+        let let_go = |drain: &mut Drain| drain.kept_at.take().is_some();
+        match choice {
+            ParkedChoice::Drain => self.drains.change(tenant, id, now, let_go).await?,
+            ParkedChoice::Skip | ParkedChoice::Keep => self.drains.change(tenant, id, now, keep).await?,
+        };
         Ok(())
     }
 

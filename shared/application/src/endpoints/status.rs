@@ -62,10 +62,8 @@ impl ChangeStatus {
         parked: ParkedChoice,
         by: &str,
     ) -> Result<EndpointRecord, EndpointError> {
-        if parked == ParkedChoice::Keep {
-            // Before anything can be released.
-            self.keep_parked(tenant, id).await?;
-        }
+        // Before anything can be released.
+        self.put_down(tenant, id, parked).await?;
         let record = self.write(tenant, id, EndpointStatus::Active, None).await?;
         self.treat_parked(tenant, id, parked, by).await?;
         Ok(record)

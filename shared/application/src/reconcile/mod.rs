@@ -3,32 +3,39 @@
 //! A quarter of an hour after its end, an hour is put down for each tenant that had any event in it (`hours`). It is
 //! looked at portion by portion, from its first event to its last (`portion`): the events, the manifests in which
 //! fan-out says which endpoints they matched, and the deliveries. Events that fan-out has not dealt with, or of which a
-//! delivery is missing, are sent to fan-out again, and deliveries whose message must have been lost get another one
-//! (`repair`); both find what is there already. As long as something is to come the hour is looked at again later. When
-//! something stays missing, somebody is told.
+//! delivery is missing, are sent to fan-out again, and deliveries whose message must have been lost (`stuck`) get another
+//! one, or are released once more where they are parked (`repair`); all of them find what is there already. As long as
+//! something is to come, or parked, the hour is looked at again later. When something stays missing or stuck, somebody
+//! is told.
 //!
 //! Whoever looks at an hour puts it off in the index `due` first, on the condition that nobody else has, and puts down
 //! how far it is after each portion, on the same condition. So of two runs at the same time one looks, and after a crash
 //! another goes on where that one was; what was sent again and not put down is sent once more, which does no harm.
 
 mod hours;
+mod known;
 mod portion;
 mod repair;
+mod stuck;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use postrider_domain::reconciliation::Look;
+use postrider_domain::reconciliation::{Look, ReconciliationState};
 use postrider_domain::{Reconciliation, Timestamp};
 
+use self::known::KnownEndpoints;
 use crate::announce::{Announce, AnnounceError};
 use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
-use crate::stores::reconciliations::Changed;
-use crate::stores::{Buckets, Deliveries, Endpoints, Events, Manifests, Reconciliations, Tenants};
+use crate::stores::reconciliations::{Changed, HourFilter};
+use crate::stores::{
+    Buckets, Circuits, Deliveries, Drains, Endpoints, Events, Lines, Manifests, PageRequest, Reconciliations,
+    Tenants,
+};
 
-/// The target of the line in the log which says that something is missing. An alarm waits for it.
+/// The target of the line in the log which says that something is missing or stuck. An alarm waits for it.
 pub const GAP: &str = "reconciliation.gap";
 
 /// For how much of a minute a run looks at hours, so that what is due is not held up.
@@ -36,6 +43,9 @@ pub const TIME: Duration = Duration::from_secs(20);
 
 /// For how long an hour is put off while it is looked at: longer than a run takes.
 const LEASE: Duration = Duration::from_secs(300);
+
+/// How many of the hours before one may hold it up.
+const HOURS_BEFORE: usize = 24;
 
 /// How many hours are asked for at a time.
 const HOURS: u32 = 20;
@@ -55,7 +65,7 @@ pub enum ReconcileError {
     /// A stored event cannot be written into a message.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// It could not be told that something is missing.
+    /// It could not be told that something is missing or stuck.
     #[error(transparent)]
     Announce(#[from] AnnounceError),
 }
@@ -93,6 +103,9 @@ pub struct Reconcile {
     hours: Reconciliations,
     tenants: Tenants,
     endpoints: Endpoints,
+    circuits: Circuits,
+    drains: Drains,
+    lines: Lines,
     buckets: Buckets,
     announce: Announce,
     queue: Arc<dyn Queue>,
@@ -111,8 +124,21 @@ impl Reconcile {
         let (table, buckets) = (deliveries.table(), deliveries.buckets());
         let announce = Announce::new(events.clone(), queue.clone(), clock.clone());
         let (manifests, hours) = (Manifests::new(table.clone()), Reconciliations::new(table.clone()));
-        let endpoints = Endpoints::new(table);
-        Self { events, deliveries, manifests, hours, tenants, endpoints, buckets, announce, queue, clock }
+        Self {
+            endpoints: Endpoints::new(table.clone()),
+            circuits: Circuits::new(table.clone()),
+            drains: Drains::new(table.clone()),
+            lines: Lines::new(table),
+            events,
+            deliveries,
+            manifests,
+            hours,
+            tenants,
+            buckets,
+            announce,
+            queue,
+            clock,
+        }
     }
 
     /// Puts down hours that are over, and looks at those that are due, until there are none or `time` is up.
@@ -169,6 +195,7 @@ impl Reconcile {
         run: &mut Reconciled,
     ) -> Result<(), ReconcileError> {
         let Look { mut from, mut findings } = hour.look();
+        let mut known = KnownEndpoints::new();
         while from < hour.hour.ends_at() {
             if self.clock.now() >= until {
                 // Behind the others that are due.
@@ -176,7 +203,8 @@ impl Reconcile {
                 self.hours.save(&mut hour).await?;
                 return Ok(());
             }
-            let (found, reached) = self.look_at_portion(&hour, from, findings.repaired).await?;
+            let portion = self.look_at_portion(&hour, from, findings.repaired, &mut known);
+            let (found, reached) = portion.await?;
             findings.add(&found);
             run.repaired += found.repaired;
             from = reached;
@@ -187,6 +215,7 @@ impl Reconcile {
                 }
             }
         }
+        findings.is_held_up = findings.stuck > 0 && self.is_held_up(&hour).await?;
         hour.conclude(&findings, self.clock.now());
         if hour.is_to_be_told() {
             self.tell(&hour).await?;
@@ -196,7 +225,16 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Tells that something is missing. Done again after a crash, it is a line more in the log, and the same event.
+    /// Whether an earlier hour has stuck deliveries of which nobody was told.
+    async fn is_held_up(&self, hour: &Reconciliation) -> Result<bool, ReconcileError> {
+        let filter = HourFilter { before: Some(hour.hour), ..HourFilter::default() };
+        let request = PageRequest { limit: HOURS_BEFORE, after: None };
+        let before = self.hours.list(&hour.tenant, &filter, request).await?.items;
+        let repairing = |hour: &Reconciliation| hour.state == ReconciliationState::Repairing;
+        Ok(before.iter().any(|before| before.stuck > 0 && repairing(before)))
+    }
+
+    /// Tells that something is missing or stuck. Done again after a crash, it is a line more in the log, and the same event.
     async fn tell(&self, hour: &Reconciliation) -> Result<(), ReconcileError> {
         tracing::error!(
             target: GAP,
@@ -207,9 +245,10 @@ impl Reconcile {
                 matched = hour.counts.matched,
                 gap = hour.counts.gap(),
                 events_missing = hour.counts.events_missing,
+                stuck = hour.stuck,
                 repaired = hour.repaired,
             },
-            "what was accepted is not accounted for"
+            "what was accepted is not accounted for, or does not move"
         );
         Ok(self.announce.tell_gap(hour).await?)
     }

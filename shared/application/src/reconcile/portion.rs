@@ -4,9 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::id::Ulid;
-use postrider_domain::reconciliation::{Counts, Findings, Matched, STUCK_AFTER, is_stuck};
-use postrider_domain::{Delivery, DeliveryId, EndpointId, EventId, Reconciliation, TenantId, Timestamp};
+use postrider_domain::reconciliation::{Counts, Findings, Matched, STUCK_AFTER, is_left_parked, is_stuck};
+use postrider_domain::{
+    DeliveryId, DeliveryStatus, EndpointId, EventId, Reconciliation, TenantId, Timestamp,
+};
 
+use super::known::KnownEndpoints;
+use super::stuck::{Parked, Suspects};
 use super::{Reconcile, ReconcileError};
 use crate::stores::delivery_range::Standing;
 use crate::stores::event_range::AcceptedEvent;
@@ -49,8 +53,8 @@ struct Found {
     counts: Counts,
     /// The events of which something is missing.
     lacking: HashSet<Ulid>,
-    /// The deliveries of which the message must have been lost.
-    stuck: Vec<Delivery>,
+    /// The deliveries that nothing moved for long.
+    suspects: HashMap<EndpointId, Suspects>,
 }
 
 impl Reconcile {
@@ -60,11 +64,12 @@ impl Reconcile {
         hour: &Reconciliation,
         from: Timestamp,
         repaired_before: u64,
+        known: &mut KnownEndpoints,
     ) -> Result<(Findings, Timestamp), ReconcileError> {
         let (tenant, now) = (&hour.tenant, self.clock.now());
         let portion = self.portion(tenant, from, hour.hour.ends_at()).await?;
         let mut found = self.find(tenant, &portion, now).await?;
-        let mut findings = Findings { stuck: found.stuck.len() as u64, ..Findings::default() };
+        let mut findings = Findings::default();
         let unmatched = portion.events.iter().filter(|(_, event)| !event.matched.is_complete);
         let unmatched: HashSet<Ulid> = unmatched.map(|(key, _)| *key).collect();
         let mut room = REPAIRS.saturating_sub(repaired_before);
@@ -97,9 +102,11 @@ impl Reconcile {
             again.truncate(room as usize);
             room -= self.match_again(tenant, &again).await?;
         }
-        findings.has_more |= found.stuck.len() as u64 > room;
-        found.stuck.truncate(room as usize);
-        room -= self.send_again(found.stuck).await?;
+        let stuck = self.stuck(tenant, found.suspects, known, now).await?;
+        (findings.stuck, findings.released) = (stuck.count, stuck.released);
+        findings.has_more |= (stuck.again.len() + stuck.release.len()) as u64 > room;
+        room -= self.send_again(first(&stuck.again, room)).await?;
+        room -= self.release_again(tenant, first(&stuck.release, room)).await?;
         findings.repaired = REPAIRS.saturating_sub(repaired_before) - room;
         findings.counts = found.counts;
         Ok((findings, portion.until))
@@ -203,9 +210,21 @@ impl Found {
             return;
         };
         self.counts.count(standing.status);
-        self.stuck
-            .extend(standing.waiting.filter(|delivery| is_stuck(delivery, now)).map(|delivery| *delivery));
+        if let Some(delivery) = standing.waiting.filter(|delivery| is_stuck(delivery, now)) {
+            self.suspects_of(id).waiting.push(*delivery);
+        } else if standing.status == DeliveryStatus::Parked && is_left_parked(standing.parked_at, now) {
+            self.suspects_of(id).parked.push(Parked { id, at: standing.parked_at });
+        }
     }
+
+    fn suspects_of(&mut self, id: DeliveryId) -> &mut Suspects {
+        self.suspects.entry(id.endpoint()).or_default()
+    }
+}
+
+/// As many of these as there is room for.
+fn first<T>(of: &[T], room: u64) -> &[T] {
+    &of[..of.len().min(room as usize)]
 }
 
 /// How an event stands that fan-out has not dealt with.

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use postrider_domain::{Delivery, EndpointId, TenantId, Timestamp};
+use postrider_domain::{Delivery, EndpointId, TenantId};
 
 use super::{Reconcile, ReconcileError};
-use crate::messages::{ChannelMessage, EventsMessage};
+use crate::messages::{ChannelMessage, EventsMessage, ReleaseMessage};
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::redeliver::message_for;
-use crate::stores::buckets::BucketKey;
 use crate::stores::events::{ScheduleState, StoredEvent};
 
 /// How many events are looked up at the same time.
@@ -41,43 +40,25 @@ impl Reconcile {
     }
 
     /// Sends the messages of deliveries again. Answers how many.
-    pub(super) async fn send_again(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {
+    pub(super) async fn send_again(&self, deliveries: &[Delivery]) -> Result<u64, ReconcileError> {
         let mut sent = 0;
-        let mut by_endpoint: HashMap<EndpointId, Vec<Delivery>> = HashMap::new();
-        for delivery in deliveries {
-            by_endpoint.entry(delivery.endpoint()).or_default().push(delivery);
-        }
-        for mut deliveries in by_endpoint.into_values() {
-            if self.waits_for_its_rate(&deliveries[0]).await? {
-                continue;
-            }
-            self.keep_first_of_line(&mut deliveries).await?;
-            for portion in deliveries.chunks(SENT_TOGETHER) {
-                sent += self.send_portion(portion.to_vec()).await?;
-            }
+        for portion in deliveries.chunks(SENT_TOGETHER) {
+            sent += self.send_portion(portion.to_vec()).await?;
         }
         Ok(sent)
     }
 
-    /// Whether the endpoint of a delivery has more of them than it takes: then each has a slot on a waiting list, and a
-    /// message that comes back for it.
-    async fn waits_for_its_rate(&self, delivery: &Delivery) -> Result<bool, ReconcileError> {
-        let key = BucketKey::Endpoint(delivery.tenant.clone(), delivery.endpoint());
-        Ok(self.buckets.get(&key).await?.has_waiting_list(self.clock.now()))
-    }
-
-    /// Those of an ordered endpoint wait for each other: whoever gets the message of one deals with all of them.
-    async fn keep_first_of_line(&self, deliveries: &mut Vec<Delivery>) -> Result<(), ReconcileError> {
-        let (tenant, endpoint) = (&deliveries[0].tenant, deliveries[0].endpoint());
-        let record = self.endpoints.get(tenant, endpoint).await?;
-        let Some(in_order) = record.and_then(|record| record.endpoint.in_order) else { return Ok(()) };
-        deliveries.sort_by_key(|delivery| delivery.id);
-        let mut is_first = true;
-        deliveries.retain(|delivery| {
-            let accepted_at = Timestamp::from_millis(delivery.id.event_part().timestamp_ms());
-            accepted_at < in_order.since || std::mem::take(&mut is_first)
-        });
-        Ok(())
+    /// Has the parked deliveries of endpoints released, as if their circuits had closed. Answers of how many.
+    pub(super) async fn release_again(
+        &self,
+        tenant: &TenantId,
+        endpoints: &[EndpointId],
+    ) -> Result<u64, ReconcileError> {
+        let release = |id: &EndpointId| ReleaseMessage::of_circuit(tenant, *id, false);
+        let messages =
+            endpoints.iter().map(|id| outgoing(tenant, EventsMessage::Release(release(id)).write()));
+        send_all(&*self.queue, QueueName::Events, messages.collect()).await?;
+        Ok(endpoints.len() as u64)
     }
 
     async fn send_portion(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {

@@ -91,8 +91,11 @@ impl RecordDeadLetter {
         if let Ok(message) = EventsMessage::read(&record.body) {
             return match message {
                 EventsMessage::FanOut(message) => self.unmatched(*message).await,
-                // The deliveries stay parked; resuming the endpoint once more releases them.
-                EventsMessage::Release(_) | EventsMessage::Skip(_) => Ok(()),
+                // The reconciliation finds what is still parked, or waits in a line that ended, and moves it.
+                EventsMessage::Release(_) => Ok(()),
+                // What was to be cancelled stays parked, as kept, until a person says once more what becomes of it. Sent
+                // again it could come back for ever, and long after they want something else.
+                EventsMessage::Skip(_) => Ok(()),
                 EventsMessage::Job(message) => self.stuck(&message).await,
             };
         }

@@ -116,18 +116,18 @@ impl Release {
         })
     }
 
-    /// Begins a drain, which takes over from the one before. A person's also lets go what was kept.
+    /// Begins a drain, which takes over from the one before. A person's release also lets go what was kept.
     async fn begin(
         &self,
         tenant: &TenantId,
         id: EndpointId,
         state: DrainState,
-        by_circuit: bool,
+        stays_kept: bool,
         now: Timestamp,
     ) -> Result<Drain, TableError> {
         let begin = |drain: &mut Drain| {
             drain.begin(state, now);
-            drain.kept_at = drain.kept_at.filter(|_| by_circuit);
+            drain.kept_at = drain.kept_at.filter(|_| stays_kept);
             true
         };
         self.drains.change(tenant, id, now, begin).await
@@ -158,7 +158,8 @@ impl Release {
         let (mut probes, mut after) = (Vec::new(), None);
         loop {
             let page = self.deliveries.parked(tenant, id, after, PROBES).await?;
-            let released = page.deliveries.into_iter().filter(|delivery| is_released(delivery, kept_at));
+            let released =
+                page.deliveries.into_iter().filter(|delivery| is_released(delivery.parked_at, kept_at));
             probes.extend(released);
             after = page.next;
             if probes.len() >= PROBES || after.is_none() {
@@ -182,8 +183,11 @@ impl Release {
         let after = message.progress.after()?;
         let page = self.deliveries.parked(tenant, id, after, pace.portion()).await?;
         let last = page.deliveries.last().map(|delivery| delivery.id);
-        let released: Vec<_> =
-            page.deliveries.into_iter().filter(|delivery| is_released(delivery, drain.kept_at)).collect();
+        let released: Vec<_> = page
+            .deliveries
+            .into_iter()
+            .filter(|delivery| is_released(delivery.parked_at, drain.kept_at))
+            .collect();
         let count = self.send(endpoint, released, |place| pace.delay(place)).await?;
         let last_look = message.progress.last_look;
         self.advance(drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
@@ -266,8 +270,8 @@ fn what_follows(
 }
 
 /// Whether a parked delivery goes on when its endpoint takes deliveries: not what a person keeps.
-pub(crate) fn is_released(delivery: &Delivery, kept_at: Option<Timestamp>) -> bool {
-    kept_at.is_none_or(|kept_at| delivery.parked_at.is_some_and(|parked_at| parked_at > kept_at))
+pub(crate) fn is_released(parked_at: Option<Timestamp>, kept_at: Option<Timestamp>) -> bool {
+    kept_at.is_none_or(|kept_at| parked_at.is_some_and(|parked_at| parked_at > kept_at))
 }
 
 fn outgoing(tenant: &TenantId, body: String, delay: Duration) -> OutgoingMessage {

@@ -1,4 +1,7 @@
 //! Cancelling parked deliveries because a person wants it.
+//!
+//! Whoever asks for it keeps them first, and they stay kept until they are cancelled: so nobody releases them meanwhile,
+//! nor when the message gets lost. Then they are parked until a person says once more what becomes of them.
 
 use std::time::Duration;
 
@@ -26,7 +29,7 @@ impl Release {
     pub async fn skip(&self, message: &SkipMessage, now: Timestamp) -> Result<(), ReleaseError> {
         let (tenant, id) = message.read()?;
         let drain = match message.progress.drain {
-            None => self.begin(&tenant, id, DrainState::Skipping, false, now).await?,
+            None => self.begin(&tenant, id, DrainState::Skipping, true, now).await?,
             Some(_) => self.drains.get(&tenant, id).await?,
         };
         if message.progress.drain.is_some_and(|number| number != drain.number) {

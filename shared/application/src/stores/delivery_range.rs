@@ -6,7 +6,7 @@ use postrider_domain::{Delivery, DeliveryStatus, EndpointId, EventType, TenantId
 
 use super::deliveries::{Deliveries, read_item};
 use super::delivery_item::{TABLE, id_of, partition};
-use super::item::{invalid, text};
+use super::item::{invalid, number, text};
 use crate::ports::table::{Expression, Item, Key, Query, TableError};
 
 /// Deliveries that were looked at.
@@ -36,13 +36,15 @@ pub struct Standing {
     pub status: DeliveryStatus,
     /// All of it, where a message stands behind the status.
     pub waiting: Option<Box<Delivery>>,
+    /// Since when it is parked.
+    pub parked_at: Option<Timestamp>,
 }
 
 impl Standing {
     /// How this delivery stands.
     pub fn of(delivery: Delivery) -> Self {
-        let (event, status) = (delivery.id.event_part(), delivery.status);
-        Self { event, status, waiting: status.is_waiting().then(|| Box::new(delivery)) }
+        let (event, status, parked_at) = (delivery.id.event_part(), delivery.status, delivery.parked_at);
+        Self { event, status, parked_at, waiting: status.is_waiting().then(|| Box::new(delivery)) }
     }
 }
 
@@ -70,7 +72,10 @@ impl Deliveries {
                     DeliveryStatus::Pending | DeliveryStatus::Retrying => {
                         Standing::of(read_item(tenant, item)?)
                     }
-                    _ => Standing { event: id.event_part(), status, waiting: None },
+                    _ => {
+                        let parked_at = number(&item, "parked_at").map(Timestamp::from_millis);
+                        Standing { event: id.event_part(), status, waiting: None, parked_at }
+                    }
                 });
             }
             match page.next {

@@ -2,6 +2,7 @@
 //! written once for each portion.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_domain::{DeliveryId, EndpointId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub struct Drain {
     pub finished_at: Option<Timestamp>,
     /// What was parked by then stays parked until a person says otherwise.
     pub kept_at: Option<Timestamp>,
+    /// When anything about it was changed last.
+    pub changed_at: Option<Timestamp>,
     version: u64,
 }
 
@@ -70,6 +73,11 @@ impl Drain {
             version: self.version,
             ..Self::default()
         };
+    }
+
+    /// Whether somebody was at it within this time: then messages for what is still parked may be on their way.
+    pub fn is_recent(&self, now: Timestamp, within: Duration) -> bool {
+        self.changed_at.is_some_and(|at| now.since(at) < within)
     }
 
     /// A portion is done, up to a delivery. A portion that was counted is not counted again.
@@ -96,6 +104,8 @@ struct DrainItem {
     finished_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_at: Option<u64>,
     version: u64,
     /// Seconds since the Unix epoch, for DynamoDB's TTL: nothing stays parked for longer.
     expires_at: u64,
@@ -138,6 +148,7 @@ impl Drains {
                 return Ok(before);
             }
             after.version += 1;
+            after.changed_at = Some(now);
             let item = encode(TABLE, &write(tenant, endpoint, &after, now))?;
             let condition = match before.version {
                 0 => Expression::new("attribute_not_exists(pk)"),
@@ -166,6 +177,7 @@ fn write(tenant: &TenantId, endpoint: EndpointId, drain: &Drain, now: Timestamp)
         started_at: drain.started_at.map(Timestamp::as_millis),
         finished_at: drain.finished_at.map(Timestamp::as_millis),
         kept_at: drain.kept_at.map(Timestamp::as_millis),
+        changed_at: drain.changed_at.map(Timestamp::as_millis),
         version: drain.version,
         expires_at: now.after(RETENTION).as_seconds(),
     }
@@ -184,6 +196,8 @@ fn read(item: Item) -> Result<Drain, TableError> {
         started_at: at(item.started_at),
         finished_at: at(item.finished_at),
         kept_at: at(item.kept_at),
+        // Of one that an older version wrote, it is known when it began and ended.
+        changed_at: at(item.changed_at.or(item.finished_at).or(item.started_at)),
         version: item.version,
     })
 }

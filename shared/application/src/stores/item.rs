@@ -35,3 +35,11 @@ pub(super) fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
         _ => "",
     }
 }
+
+/// A number attribute of an item that counts something; `None` where it has none.
+pub(super) fn number(item: &Item, attribute: &str) -> Option<u64> {
+    match item.get(attribute) {
+        Some(AttributeValue::N(number)) => number.parse().ok(),
+        _ => None,
+    }
+}

@@ -25,11 +25,15 @@ pub(super) struct ReconciliationItem {
     state: String,
     /// JSON text.
     counts: String,
+    #[serde(default)]
+    stuck: u64,
     repaired: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checked_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lacks_since: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stuck_since: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told_at: Option<u64>,
     looks: u32,
@@ -63,6 +67,8 @@ struct LookForm {
     from: u64,
     counts: CountsForm,
     stuck: u64,
+    #[serde(default)]
+    released: u64,
     repaired: u64,
     has_more: bool,
     last_begins_at: Option<u64>,
@@ -111,11 +117,14 @@ impl CountsForm {
 
 impl LookForm {
     fn write(look: &Look) -> Self {
-        let Findings { counts, stuck, repaired, has_more, last_begins_at } = look.findings;
+        // Whether it is held up is found out at its end.
+        let Findings { counts, stuck, released, repaired, has_more, last_begins_at, is_held_up: _ } =
+            look.findings;
         Self {
             from: look.from.as_millis(),
             counts: CountsForm::write(&counts),
             stuck,
+            released,
             repaired,
             has_more,
             last_begins_at: last_begins_at.map(Timestamp::as_millis),
@@ -126,6 +135,8 @@ impl LookForm {
         let findings = Findings {
             counts: self.counts.read(),
             stuck: self.stuck,
+            released: self.released,
+            is_held_up: false,
             repaired: self.repaired,
             has_more: self.has_more,
             last_begins_at: self.last_begins_at.map(Timestamp::from_millis),
@@ -143,9 +154,11 @@ impl ReconciliationItem {
             sk: form.hour.to_string(),
             state: form.state.as_str().to_owned(),
             counts: serde_json::to_string(&CountsForm::write(&form.counts)).map_err(json)?,
+            stuck: form.stuck,
             repaired: form.repaired,
             checked_at: form.checked_at.map(Timestamp::as_millis),
             lacks_since: form.lacks_since.map(Timestamp::as_millis),
+            stuck_since: form.stuck_since.map(Timestamp::as_millis),
             told_at: form.told_at.map(Timestamp::as_millis),
             looks: form.looks,
             look: look.transpose().map_err(json)?,
@@ -166,14 +179,43 @@ impl ReconciliationItem {
             hour,
             state,
             counts: counts.read(),
+            stuck: self.stuck,
             repaired: self.repaired,
             checked_at: self.checked_at.map(Timestamp::from_millis),
             lacks_since: self.lacks_since.map(Timestamp::from_millis),
+            stuck_since: self.stuck_since.map(Timestamp::from_millis),
             told_at: self.told_at.map(Timestamp::from_millis),
             looks: self.looks,
             look: look.map_err(|error| invalid(TABLE, error))?.map(LookForm::read),
             due_at: self.due_at.as_deref().map(due::moment).transpose()?,
             version: self.version,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_that_was_stored_before_stuck_deliveries_were_counted_is_read() {
+        let hour: Hour = "2026-01-31T12".parse().unwrap();
+        let at = hour.settled_at();
+        let mut form = Reconciliation::new("acme".parse().unwrap(), hour, at);
+        (form.stuck, form.stuck_since) = (7, Some(at));
+        let findings = Findings { stuck: 3, released: 2, ..Findings::default() };
+        form.look = Some(Look { from: at, findings });
+        let written = serde_json::to_value(ReconciliationItem::write(&form).unwrap()).unwrap();
+        let read = |item| serde_json::from_value::<ReconciliationItem>(item).unwrap().read().unwrap();
+        assert_eq!(read(written.clone()), form);
+
+        let mut former = written;
+        let item = former.as_object_mut().unwrap();
+        assert!(item.remove("stuck").is_some() && item.remove("stuck_since").is_some());
+        let look = item["look"].as_str().unwrap().replace("\"released\":2,", "");
+        item["look"] = look.into();
+        (form.stuck, form.stuck_since) = (0, None);
+        form.look = Some(Look { from: at, findings: Findings { released: 0, ..findings } });
+        assert_eq!(read(former), form);
     }
 }

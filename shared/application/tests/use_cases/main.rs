@@ -30,6 +30,8 @@ mod rates;
 mod reconciliation;
 mod reconciliation_crashes;
 mod reconciliation_gaps;
+mod reconciliation_parked;
+mod reconciliation_stuck;
 mod redrives;
 mod replays;
 mod reseal;

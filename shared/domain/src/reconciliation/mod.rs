@@ -2,16 +2,25 @@
 //!
 //! For each tenant and hour: the deliveries that fan-out made of the accepted events are delivered, failed, parked,
 //! cancelled or in progress. What is none of these is the gap.
+//!
+//! What is there may be stuck: in progress or parked, and the message that would move it must have been lost. It is
+//! sent again, and told as a gap is when that does not help for [`ALARM_AFTER`]. That nothing moved a delivery for
+//! long is no proof: a queue with a deep backlog looks the same. So the time counts from the last sign of progress,
+//! and there are two. Fewer are stuck than at the look before: messages get through. Or an earlier hour of the tenant's
+//! has stuck deliveries and is not told of: what came later waits behind it, until that hour is done or is the one that
+//! somebody is told of.
 
+mod counts;
 mod hour;
 mod matching;
 
 use std::time::Duration;
 
+pub use self::counts::{Counts, Findings};
 pub use self::hour::{Hour, HourError};
 pub use self::matching::{Matched, MatchedPart};
 
-use crate::{Delivery, DeliveryStatus, TenantId, Timestamp};
+use crate::{Delivery, TenantId, Timestamp};
 
 /// After how much time without an attempt that was to be made a delivery's message is taken to be lost. The longest
 /// delay of a message is half of it.
@@ -23,10 +32,10 @@ pub const LOOKED_AT_FOR: Duration = Duration::from_secs(29 * 24 * 60 * 60);
 /// For how long a gap is repaired before it is one to wake somebody for.
 pub const ALARM_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// The times between looks while something is missing, and goes on being sent again.
+/// The times between looks while something is missing or stuck, and goes on being sent again.
 const WHILE_REPAIRED: [Duration; 4] = minutes([5, 10, 20, 40]);
 
-/// The times between looks while the rest is on its way; the last one again and again.
+/// The times between looks while the rest is on its way or parked; the last one again and again.
 const WHILE_OPEN: [Duration; 3] = minutes([60, 6 * 60, 24 * 60]);
 
 const fn minutes<const N: usize>(minutes: [u64; N]) -> [Duration; N] {
@@ -48,89 +57,10 @@ pub fn is_stuck(delivery: &Delivery, now: Timestamp) -> bool {
         && moved_at.is_some_and(|at| now.since(at) >= STUCK_AFTER)
 }
 
-/// What became of the events that were accepted in an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Events that were accepted.
-    pub accepted: u64,
-    /// Those of them that are to be delivered later, and nobody has cancelled.
-    pub scheduled: u64,
-    /// Those of which it is not known that fan-out has found all endpoints.
-    pub events_missing: u64,
-    /// Deliveries that fan-out has made.
-    pub matched: u64,
-    /// Those of them that the receiver has.
-    pub delivered: u64,
-    /// Those that were given up.
-    pub failed: u64,
-    /// Those that wait for their endpoint.
-    pub parked: u64,
-    /// Those that will not be attempted.
-    pub cancelled: u64,
-    /// Those with an attempt to come.
-    pub in_progress: u64,
-}
-
-impl Counts {
-    /// Counts a delivery that is there.
-    pub const fn count(&mut self, status: DeliveryStatus) {
-        *match status {
-            DeliveryStatus::Pending | DeliveryStatus::Retrying => &mut self.in_progress,
-            DeliveryStatus::Delivered => &mut self.delivered,
-            DeliveryStatus::Failed => &mut self.failed,
-            DeliveryStatus::Parked => &mut self.parked,
-            DeliveryStatus::Cancelled => &mut self.cancelled,
-        } += 1;
-    }
-
-    /// How many deliveries were made and are not there.
-    pub const fn gap(&self) -> u64 {
-        let found = self.delivered + self.failed + self.parked + self.cancelled + self.in_progress;
-        self.matched.saturating_sub(found)
-    }
-
-    /// Whether something is missing.
-    pub const fn lacks_something(&self) -> bool {
-        self.gap() > 0 || self.events_missing > 0
-    }
-
-    const fn add(&mut self, other: &Self) {
-        self.accepted += other.accepted;
-        self.scheduled += other.scheduled;
-        self.events_missing += other.events_missing;
-        self.matched += other.matched;
-        self.delivered += other.delivered;
-        self.failed += other.failed;
-        self.parked += other.parked;
-        self.cancelled += other.cancelled;
-        self.in_progress += other.in_progress;
-    }
-}
-
-/// What a look at an hour, or at a part of it, has found and done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Findings {
-    /// What became of its events.
-    pub counts: Counts,
-    /// How many deliveries waited for a message that must have been lost.
-    pub stuck: u64,
-    /// How many messages were sent again.
-    pub repaired: u64,
-    /// Whether there was more to send than a look may.
-    pub has_more: bool,
-    /// When the last of its scheduled events begins.
-    pub last_begins_at: Option<Timestamp>,
-}
-
-impl Findings {
-    /// Adds what was found in the next part.
-    pub fn add(&mut self, next: &Self) {
-        self.counts.add(&next.counts);
-        self.stuck += next.stuck;
-        self.repaired += next.repaired;
-        self.has_more |= next.has_more;
-        self.last_begins_at = self.last_begins_at.max(next.last_begins_at);
-    }
+/// Whether a parked delivery would have gone on by now, if its endpoint takes deliveries and nobody keeps it. Of one
+/// that does not say since when it is parked, that is long ago.
+pub fn is_left_parked(parked_at: Option<Timestamp>, now: Timestamp) -> bool {
+    parked_at.is_none_or(|at| now.since(at) >= STUCK_AFTER)
 }
 
 /// How an hour stands.
@@ -144,7 +74,7 @@ pub enum ReconciliationState {
     Balanced,
     /// Something was missing or stuck, and was sent again.
     Repairing,
-    /// Something is missing although it was sent again for an hour.
+    /// Something is missing, or stuck without any progress, although it was sent again for an hour.
     Gap,
 }
 
@@ -197,12 +127,16 @@ pub struct Reconciliation {
     pub state: ReconciliationState,
     /// What the last complete look has found.
     pub counts: Counts,
+    /// How many of the deliveries were stuck then.
+    pub stuck: u64,
     /// How many messages were sent again, in all looks.
     pub repaired: u64,
     /// When the last complete look ended.
     pub checked_at: Option<Timestamp>,
     /// Since when something is known to be missing.
     pub lacks_since: Option<Timestamp>,
+    /// Since when deliveries are stuck without any progress.
+    pub stuck_since: Option<Timestamp>,
     /// When somebody was told.
     pub told_at: Option<Timestamp>,
     /// How many looks there were in this state.
@@ -223,9 +157,11 @@ impl Reconciliation {
             hour,
             state: ReconciliationState::Counting,
             counts: Counts::default(),
+            stuck: 0,
             repaired: 0,
             checked_at: None,
             lacks_since: None,
+            stuck_since: None,
             told_at: None,
             looks: 0,
             look: None,
@@ -245,33 +181,47 @@ impl Reconciliation {
         self.repaired += findings.repaired;
         self.checked_at = Some(now);
         self.look = None;
-        let state = if self.counts.lacks_something() {
-            let since = *self.lacks_since.get_or_insert(now);
-            let is_for_long = now.since(since) >= ALARM_AFTER;
-            if is_for_long { ReconciliationState::Gap } else { ReconciliationState::Repairing }
-        } else {
-            self.lacks_since = None;
-            match findings {
-                Findings { stuck: 1.., .. } => ReconciliationState::Repairing,
-                Findings { counts: Counts { in_progress: 0, scheduled: 0, .. }, .. } => {
-                    ReconciliationState::Balanced
-                }
-                _ => ReconciliationState::Open,
-            }
-        };
+        self.time_what_lacks(findings, now);
+        let state = self.state_of(findings, now);
         self.looks = if state == self.state { self.looks + 1 } else { 0 };
         self.state = state;
         let latest = self.hour.ends_at().after(LOOKED_AT_FOR);
         self.due_at = self.wait(findings, now).map(|wait| now.after(wait)).filter(|at| *at <= latest);
     }
 
+    /// Since when something is missing, and since when what is stuck shows no progress.
+    fn time_what_lacks(&mut self, findings: &Findings, now: Timestamp) {
+        self.lacks_since = self.lacks_since.or(Some(now)).filter(|_| findings.counts.lacks_something());
+        // What was stuck and is released just now has not moved yet.
+        let released = if self.stuck_since.is_some() { findings.released } else { 0 };
+        let before = std::mem::replace(&mut self.stuck, findings.stuck + released);
+        let advances = self.stuck < before || findings.is_held_up;
+        self.stuck_since = match self.stuck {
+            0 => None,
+            _ if advances => Some(now),
+            _ => self.stuck_since.or(Some(now)),
+        };
+    }
+
+    /// How the hour stands, once it is known since when something lacks.
+    fn state_of(&self, findings: &Findings, now: Timestamp) -> ReconciliationState {
+        let since = [self.lacks_since, self.stuck_since].into_iter().flatten().min();
+        match (since, &findings.counts) {
+            (Some(since), _) if now.since(since) >= ALARM_AFTER => ReconciliationState::Gap,
+            (Some(_), _) => ReconciliationState::Repairing,
+            (None, Counts { in_progress: 0, scheduled: 0, .. }) => ReconciliationState::Balanced,
+            (None, _) => ReconciliationState::Open,
+        }
+    }
+
     /// How long until the next look.
     fn wait(&self, findings: &Findings, now: Timestamp) -> Option<Duration> {
         let of = |times: &[Duration]| times.get(self.looks as usize).or(times.last()).copied();
+        let counts = &findings.counts;
         let next = match self.state {
-            ReconciliationState::Balanced => return None,
-            ReconciliationState::Repairing if self.lacks_since.is_some() => of(&WHILE_REPAIRED),
-            ReconciliationState::Open if findings.counts.in_progress == 0 => {
+            ReconciliationState::Balanced if counts.parked == 0 => return None,
+            ReconciliationState::Repairing => of(&WHILE_REPAIRED),
+            ReconciliationState::Open if counts.in_progress == 0 && counts.parked == 0 => {
                 // Only scheduled events are left: there is nothing to see before they begin.
                 let begun = findings.last_begins_at.unwrap_or(now).after(STUCK_AFTER);
                 Some(begun.since(now).max(WHILE_OPEN[0]))
@@ -281,7 +231,7 @@ impl Reconciliation {
         if findings.has_more { Some(WHILE_REPAIRED[0]) } else { next }
     }
 
-    /// Whether somebody has to be told that something is missing.
+    /// Whether somebody has to be told that something is missing or stuck.
     pub const fn is_to_be_told(&self) -> bool {
         matches!(self.state, ReconciliationState::Gap) && self.told_at.is_none()
     }

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::EndpointId;
 use crate::id::Ulid;
+use crate::{DeliveryStatus, EndpointId};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -92,13 +92,95 @@ fn a_gap_is_one_to_tell_when_repairing_did_not_help_for_an_hour() {
     assert_eq!((hour.state, hour.lacks_since), (ReconciliationState::Balanced, None));
 }
 
+/// An hour with so many deliveries that are all in progress and stuck.
+fn stuck(count: u64) -> Findings {
+    let counts = Counts { accepted: count, matched: count, in_progress: count, ..Counts::default() };
+    Findings { counts, stuck: count, repaired: count, ..Findings::default() }
+}
+
 #[test]
-fn what_is_stuck_is_repaired_and_no_gap() {
-    let counts = Counts { accepted: 1, matched: 1, in_progress: 1, ..Counts::default() };
-    let found = Findings { counts, stuck: 1, repaired: 1, ..Findings::default() };
-    let looks = looks(&found, 600 * MINUTE);
-    assert!(looks.iter().all(|(_, state)| *state == ReconciliationState::Repairing), "{looks:?}");
-    assert_eq!(looks.len(), 3);
+fn what_stays_stuck_is_one_to_tell_as_a_gap_is() {
+    use ReconciliationState::{Gap, Repairing};
+    let expected = [(0, Repairing), (5, Repairing), (15, Repairing), (35, Repairing), (75, Gap), (135, Gap)];
+    assert_eq!(looks(&stuck(1), 140 * MINUTE), expected);
+    let mut hour = hour();
+    hour.conclude(&stuck(1), at(0));
+    hour.conclude(&stuck(1), at(0).after(ALARM_AFTER));
+    assert!(hour.is_to_be_told() && hour.stuck == 1);
+    let moved = Findings { stuck: 0, ..stuck(1) };
+    hour.conclude(&moved, at(1).after(ALARM_AFTER));
+    assert_eq!((hour.state, hour.stuck, hour.stuck_since), (ReconciliationState::Open, 0, None));
+}
+
+#[test]
+fn a_backlog_that_advances_is_not_told() {
+    let mut hour = hour();
+    for left in (1..500).rev() {
+        let now = hour.due_at.unwrap();
+        hour.conclude(&stuck(left), now);
+        assert_eq!((hour.state, hour.stuck_since), (ReconciliationState::Repairing, Some(now)));
+    }
+    // Nor when it grew by those that were accepted last, or while it waits behind an earlier hour.
+    let begun = hour.due_at.unwrap();
+    hour.conclude(&stuck(9), begun);
+    hour.conclude(&stuck(8), begun.after(ALARM_AFTER - MINUTE));
+    hour.conclude(&stuck(8), begun.after(ALARM_AFTER));
+    assert_eq!(hour.state, ReconciliationState::Repairing);
+    let held_up = Findings { is_held_up: true, ..stuck(8) };
+    hour.conclude(&held_up, begun.after(2 * ALARM_AFTER));
+    hour.conclude(&stuck(8), begun.after(3 * ALARM_AFTER - MINUTE));
+    assert_eq!(hour.state, ReconciliationState::Repairing);
+    hour.conclude(&stuck(8), begun.after(3 * ALARM_AFTER));
+    assert_eq!(hour.state, ReconciliationState::Gap);
+}
+
+#[test]
+fn what_is_released_and_stays_parked_is_one_to_tell() {
+    let counts = Counts { accepted: 1, matched: 1, parked: 1, ..Counts::default() };
+    let released = Findings { counts, released: 1, ..Findings::default() };
+    let left = Findings { released: 0, stuck: 1, ..released };
+    // Somebody else's release is nothing to time.
+    let mut hour = hour();
+    hour.conclude(&released, at(0));
+    assert_eq!((hour.state, hour.stuck, hour.stuck_since), (ReconciliationState::Balanced, 0, None));
+    hour.conclude(&left, at(1));
+    hour.conclude(&released, at(2));
+    assert_eq!((hour.state, hour.stuck, hour.stuck_since), (ReconciliationState::Repairing, 1, Some(at(1))));
+    hour.conclude(&left, at(1).after(ALARM_AFTER));
+    assert!(hour.is_to_be_told());
+    // A receiver that is slow gets there.
+    let slow = |stuck| Findings { released: stuck, stuck: 0, ..left };
+    hour.conclude(&left, at(2).after(ALARM_AFTER));
+    hour.conclude(&slow(0), at(3).after(ALARM_AFTER));
+    assert_eq!((hour.state, hour.stuck_since), (ReconciliationState::Balanced, None));
+    hour.conclude(&Findings { stuck: 3, ..left }, at(0));
+    hour.conclude(&slow(2), at(0).after(ALARM_AFTER));
+    assert_eq!(hour.state, ReconciliationState::Repairing);
+}
+
+#[test]
+fn what_is_parked_is_looked_at_again_for_as_long_as_it_can_be_released() {
+    let counts = Counts { accepted: 2, matched: 2, parked: 1, delivered: 1, ..Counts::default() };
+    let found = Findings { counts, ..Findings::default() };
+    let looks = looks(&found, LOOKED_AT_FOR * 2);
+    assert!(looks.iter().all(|(_, state)| *state == ReconciliationState::Balanced));
+    let minutes: Vec<_> = looks.iter().map(|(minute, _)| *minute).take(5).collect();
+    assert_eq!(minutes, [0, 60, 420, 1_860, 3_300]);
+    assert!((28..34).contains(&looks.len()), "{}", looks.len());
+    // Beside scheduled events that are far away.
+    let scheduled = Counts { scheduled: 1, ..counts };
+    let last_begins_at = Some(hour().hour.ends_at().after(72 * 60 * MINUTE));
+    let found = Findings { counts: scheduled, last_begins_at, ..Findings::default() };
+    let mut hour = hour();
+    hour.conclude(&found, at(0));
+    assert_eq!(hour.due_at, Some(at(0).after(60 * MINUTE)));
+}
+
+#[test]
+fn a_delivery_is_left_parked_after_half_an_hour() {
+    let left = |after| is_left_parked(Some(at(0)), at(0).after(after));
+    assert!(!left(29 * MINUTE) && left(30 * MINUTE));
+    assert!(is_left_parked(None, at(0)), "nobody knows since when");
 }
 
 #[test]
@@ -218,10 +300,13 @@ proptest! {
 
     /// Whatever is found, an hour is looked at a bounded number of times, and never in the past.
     #[test]
-    fn an_hour_is_not_looked_at_for_ever(matched in 0_u64..3, in_progress in 0_u64..3, missing in 0_u64..2) {
+    fn an_hour_is_not_looked_at_for_ever(
+        (matched, in_progress, missing) in (0_u64..3, 0_u64..3, 0_u64..2),
+        (parked, stuck) in (0_u64..2, 0_u64..2),
+    ) {
         let counts =
-            Counts { accepted: 3, matched, in_progress, events_missing: missing, ..Counts::default() };
-        let found = Findings { counts, ..Findings::default() };
+            Counts { accepted: 3, matched, in_progress, parked, events_missing: missing, ..Counts::default() };
+        let found = Findings { counts, stuck, ..Findings::default() };
         let mut hour = hour();
         let mut looks = 0;
         while let Some(now) = hour.due_at {

@@ -51,7 +51,7 @@ async fn hours_are_listed_with_their_counts_the_latest_first() {
     let checked_at = first["checked_at"].as_str().unwrap();
     let expected = json!({"hour": "2026-01-31T13:00:00.000Z", "state": "balanced", "accepted": 1, "scheduled": 0,
         "events_missing": 0, "matched": 1, "delivered": 1, "failed": 0, "parked": 0, "cancelled": 0,
-        "in_progress": 0, "gap": 0, "repaired": 0, "checked_at": checked_at, "next_check_at": null});
+        "in_progress": 0, "gap": 0, "stuck": 0, "repaired": 0, "checked_at": checked_at, "next_check_at": null});
     assert_eq!(*first, expected);
     let figures =
         ["accepted", "events_missing", "matched", "repaired"].map(|name| latest[name].as_u64().unwrap());

@@ -41,7 +41,7 @@ impl<'a> Ahead<'a> {
         loop {
             while let Some(delivery) = self.read.pop_front() {
                 let is_kept = delivery.status == DeliveryStatus::Parked
-                    && !is_released(&delivery, self.kept_at(deliver).await?);
+                    && !is_released(delivery.parked_at, self.kept_at(deliver).await?);
                 self.after = delivery.id.event_part();
                 if !is_kept {
                     return Ok(Some(delivery));
