@@ -105,6 +105,7 @@ async fn after_the_recovery_everything_goes_on_in_order() {
 #[tokio::test]
 async fn a_drain_goes_no_faster_than_the_rate() {
     let (world, endpoint) = opened(250).await;
+    world.limit(endpoint, 100.0).await;
     world.channel.is_broken.store(false, Ordering::SeqCst);
     world.status.breaker().close(&world.tenant, endpoint).await.unwrap();
     world.queue.take(WEBHOOK);

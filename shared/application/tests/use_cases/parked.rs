@@ -57,8 +57,21 @@ async fn parked_deliveries_can_be_kept_for_later() {
 }
 
 #[tokio::test]
+async fn a_fast_endpoint_gets_as_many_at_once_as_it_takes_in_a_second() {
+    let (world, endpoint) = paused(250).await;
+    world.limit(endpoint, 200.0).await;
+    world.status.set(&world.tenant, endpoint, EndpointStatus::Active).await.unwrap();
+    let released = async || {
+        world.deal(QueueName::Events, &world.queue.take(QueueName::Events), 1).await;
+        world.queue.take(WEBHOOK).len()
+    };
+    assert_eq!((released().await, released().await), (200, 50));
+}
+
+#[tokio::test]
 async fn a_pause_in_the_middle_of_a_drain_stops_it_and_loses_nothing() {
     let (world, endpoint) = paused(250).await;
+    world.limit(endpoint, 100.0).await;
     world.status.set(&world.tenant, endpoint, EndpointStatus::Active).await.unwrap();
     let first = world.queue.take(QueueName::Events);
     world.deal(QueueName::Events, &first, 1).await;

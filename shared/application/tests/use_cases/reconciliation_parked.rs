@@ -146,6 +146,7 @@ async fn what_has_a_reason_to_be_parked_is_left_alone() {
 async fn a_drain_under_way_is_left_alone() {
     let (counted, endpoint) = parked(250).await;
     let world = &counted.world;
+    world.limit(endpoint, 100.0).await;
     world.status.set(&world.tenant, endpoint, EndpointStatus::Active).await.unwrap();
     for portion in 0..3 {
         let messages = world.queue.take(QueueName::Events);

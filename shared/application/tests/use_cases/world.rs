@@ -338,6 +338,12 @@ impl World {
         self.manage.create(&self.tenant, new).await.unwrap().0.endpoint.id
     }
 
+    /// Has an endpoint take so many deliveries in a second.
+    pub(crate) async fn limit(&self, endpoint: EndpointId, per_second: f64) {
+        let limit = Changes { rate_limit: Some(RateLimit::steady(per_second)), ..Changes::default() };
+        self.manage.update(&self.tenant, endpoint, limit).await.unwrap();
+    }
+
     pub(crate) async fn publish(&self, id: Option<&str>, data: &str) -> Result<Accepted, IngestError> {
         self.ingest.accept(&self.tenant, publication(id, data)).await
     }

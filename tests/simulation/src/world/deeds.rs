@@ -1,7 +1,7 @@
 //! What people do: they pause endpoints and let them go on, ask for deliveries again, and begin jobs. What they were
 //! promised is kept, so that it can be checked.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::executor::block_on;
@@ -10,7 +10,7 @@ use postrider_application::redeliver::Settlement;
 use postrider_application::stores::PageRequest;
 use postrider_application::stores::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState};
 use postrider_domain::job::{Rate, Redrive, Replay, ReplayScope, Task};
-use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Timestamp};
+use postrider_domain::{DeadLetterId, Delivery, DeliveryId, DeliveryStatus, EndpointStatus, Timestamp};
 
 use super::{AcceptedEvent, EPOCH, World};
 use crate::plan::{Deed, TROUBLE};
@@ -66,7 +66,12 @@ impl World {
                 self.start_job(Task::Replay(Replay::Endpoint(scope)), asked).await;
             }
             Deed::RedriveAll => {
-                let asked = self.given_up(&self.pending_letters());
+                // Those that a clock which is ahead dates after the job's own moment are not meant.
+                let known_to_all =
+                    Timestamp::from_millis(self.simulation.now().saturating_sub(self.plan.skew));
+                let mut letters = self.pending_letters();
+                letters.retain(|letter| letter.created_at < known_to_all);
+                let asked = self.given_up(&letters).into_values().collect();
                 self.start_job(Task::Redrive(Redrive::default()), asked).await;
             }
             Deed::Redrive => {
@@ -80,10 +85,9 @@ impl World {
                         instance.redeliver.settle_all(&tenant, ids, redrive, "somebody", None).await
                     })
                     .await;
-                let done = settled.into_iter().flatten().filter_map(|(_, result)| result.ok()?.delivery);
-                let done: BTreeSet<DeliveryId> = done.collect();
-                asked.retain(|promise| done.contains(&promise.delivery));
-                self.promise(asked);
+                let done = settled.into_iter().flatten().filter(|(_, result)| result.is_ok());
+                // An earlier letter of a delivery promises nothing about the one that it failed with since.
+                self.promise(done.filter_map(|(letter, _)| asked.remove(&letter)).collect());
             }
         }
     }
@@ -134,16 +138,17 @@ impl World {
         over.map(|delivery| Promise { delivery, at: self.simulation.now() }).collect()
     }
 
-    /// What these dead letters stand for, and was not made again since.
-    fn given_up(&self, letters: &[DeadLetter]) -> Vec<Promise> {
+    /// What these dead letters stand for, each by its letter, and was not made again since.
+    fn given_up(&self, letters: &[DeadLetter]) -> BTreeMap<DeadLetterId, Promise> {
         let is_given_up = |letter: &&DeadLetter| {
             let found = letter.delivery.and_then(|id| self.stored(id));
             found.is_some_and(|delivery| {
                 delivery.status == DeliveryStatus::Failed && delivery.dead_letter == Some(letter.id)
             })
         };
-        let given_up = letters.iter().filter(is_given_up).filter_map(|letter| letter.delivery);
-        given_up.map(|delivery| Promise { delivery, at: self.simulation.now() }).collect()
+        let at = self.simulation.now();
+        let given_up = letters.iter().filter(is_given_up);
+        given_up.filter_map(|letter| Some((letter.id, Promise { delivery: letter.delivery?, at }))).collect()
     }
 
     fn stored(&self, id: DeliveryId) -> Option<Delivery> {
