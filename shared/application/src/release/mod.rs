@@ -16,7 +16,8 @@ mod skip;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::future;
+use futures::stream::{self, StreamExt as _, TryChunksError, TryStreamExt as _};
 use postrider_domain::circuit::{Admission, PROBES};
 use postrider_domain::{
     Delivery, DeliveryId, Endpoint, EndpointId, EndpointStatus, Lane, TenantId, Timestamp,
@@ -29,6 +30,9 @@ use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::message_for;
 use crate::stores::drains::{Drain, DrainState};
 use crate::stores::{Circuits, Deliveries, Drains, Endpoints, Events, Lines};
+
+/// How many messages are in memory at a time.
+const SENT_TOGETHER: usize = 100;
 
 /// How long after the end of a drain there is a last look: an index follows its table with some delay.
 const LAST_LOOK: Duration = Duration::from_secs(30);
@@ -206,24 +210,33 @@ impl Release {
         deliveries: Vec<Delivery>,
         delay: impl Fn(usize) -> Duration,
     ) -> Result<usize, ReleaseError> {
-        let messages: Vec<_> = stream::iter(deliveries)
+        let mut count = 0;
+        let mut messages = stream::iter(deliveries)
             .map(|delivery| async move {
                 message_for::<ReleaseError>(&self.events, &delivery, endpoint.version).await
             })
             .buffered(16)
-            .try_collect()
-            .await?;
-        // A delivery whose event has expired stays parked until it expires itself.
-        let messages: Vec<_> = messages.into_iter().flatten().enumerate().collect();
-        for lane in [Lane::Express, Lane::Standard] {
-            let own = messages.iter().filter(|(_, message)| message.event.lane() == lane);
-            let outgoing = own.map(|(place, message)| {
-                let body = ChannelMessage::Deliver(Box::new(message.clone().rechecked())).write();
-                outgoing(&endpoint.tenant, body, delay(*place))
-            });
-            send_all(&*self.queue, QueueName::of(endpoint.channel, lane), outgoing.collect()).await?;
+            // A delivery whose event has expired stays parked until it expires itself.
+            .try_filter_map(|message| future::ready(Ok(message)))
+            .try_chunks(SENT_TOGETHER);
+        while let Some(messages) = messages.try_next().await.map_err(|TryChunksError(_, error)| error)? {
+            let (mut standard, mut express) = (Vec::new(), Vec::new());
+            for message in messages {
+                let lane = message.event.lane();
+                let body = ChannelMessage::Deliver(Box::new(message.rechecked())).write();
+                let message = outgoing(&endpoint.tenant, body, delay(count));
+                if lane == Lane::Express {
+                    express.push(message)
+                } else {
+                    standard.push(message)
+                }
+                count += 1;
+            }
+            for (lane, messages) in [(Lane::Express, express), (Lane::Standard, standard)] {
+                send_all(&*self.queue, QueueName::of(endpoint.channel, lane), messages).await?;
+            }
         }
-        Ok(messages.len())
+        Ok(count)
     }
 
     /// Puts a portion on record: how many, and the last of them.
