@@ -97,14 +97,14 @@ impl ChangeStatus {
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
-    /// Puts down what a person chose: what is parked now is released only if they want it to go on.
+    /// Puts down what a person chose for an endpoint that there is: what is parked now is released only if they want it
+    /// to go on.
     pub(super) async fn put_down(
         &self,
         tenant: &TenantId,
         id: EndpointId,
         choice: ParkedChoice,
     ) -> Result<(), EndpointError> {
-        self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
         let now = self.clock.now();
         let keep = |drain: &mut Drain| {
             drain.begin(DrainState::Idle, now);

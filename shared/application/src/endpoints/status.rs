@@ -62,6 +62,7 @@ impl ChangeStatus {
         parked: ParkedChoice,
         by: &str,
     ) -> Result<EndpointRecord, EndpointError> {
+        self.endpoints.get(tenant, id).await?.ok_or(EndpointError::Unknown(id))?;
         // Before anything can be released.
         self.put_down(tenant, id, parked).await?;
         let record = self.write(tenant, id, EndpointStatus::Active, None).await?;

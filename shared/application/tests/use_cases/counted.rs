@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_application::announce::News;
+use postrider_application::endpoints::Changes;
 use postrider_application::ports::Clock;
 use postrider_application::reconcile::{Reconcile, Reconciled};
 use postrider_application::stores::PageRequest;
@@ -11,7 +12,7 @@ use postrider_application::stores::event_lists::EventFilter;
 use postrider_application::stores::reconciliations::HourFilter;
 use postrider_application::stores::tenants::Tenant;
 use postrider_domain::reconciliation::Counts;
-use postrider_domain::{Hour, Reconciliation, Timestamp};
+use postrider_domain::{EndpointId, Hour, Reconciliation, Timestamp};
 use postrider_testkit::faults::FaultyQueue;
 
 use crate::world::World;
@@ -37,6 +38,27 @@ impl Counted {
         assert_eq!(counted.run().await, Reconciled::default());
         counted.forward_to(Hour::of(created_at).next().begins_at());
         counted
+    }
+
+    /// The same with an ordered endpoint that gets everything.
+    pub(crate) async fn in_order() -> (Self, EndpointId) {
+        let counted = Self::new().await;
+        let world = &counted.world;
+        let endpoint = world.endpoint("*").await;
+        let changes = Changes { in_order: Some(true), ..Changes::default() };
+        world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
+        world.clock.forward(MINUTE);
+        (counted, endpoint)
+    }
+
+    /// The last hour when it was looked at a day later, what was sent then was dealt with, and it was looked at once more.
+    pub(crate) async fn a_day_and_another_later(&self) -> Reconciliation {
+        self.world.clock.forward(24 * HOUR);
+        self.run().await;
+        self.world.settle().await;
+        self.world.clock.forward(24 * HOUR);
+        self.run().await;
+        self.hours().await.pop().unwrap()
     }
 
     pub(crate) fn forward_to(&self, at: Timestamp) {

@@ -179,12 +179,8 @@ async fn what_waits_for_its_time_or_its_turn_is_left_alone() {
 
 #[tokio::test]
 async fn a_line_that_stopped_goes_on_in_its_order() {
-    let counted = Counted::new().await;
+    let (counted, _) = Counted::in_order().await;
     let world = &counted.world;
-    let endpoint = world.endpoint("*").await;
-    let changes = Changes { in_order: Some(true), ..Changes::default() };
-    world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
-    world.clock.forward(MINUTE);
     let names = ["m", "c", "z", "a", "q"];
     for name in names {
         counted.publish(name).await;

@@ -98,12 +98,7 @@ async fn somebody_is_told_once_when_repairing_does_not_help() {
     let hour = counted.hours().await.pop().unwrap();
     assert_eq!((hour.state, hour.counts.events_missing), (ReconciliationState::Gap, 1));
     // It gets through at last.
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    world.settle().await;
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    let hour = counted.hours().await.pop().unwrap();
+    let hour = counted.a_day_and_another_later().await;
     assert_eq!((hour.state, hour.counts), (ReconciliationState::Balanced, delivered(2)));
     assert_eq!(counted.told().await, 1);
 }

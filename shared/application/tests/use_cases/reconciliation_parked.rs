@@ -272,12 +272,8 @@ async fn somebody_is_told_when_releasing_does_not_help() {
 
 #[tokio::test]
 async fn a_line_whose_release_was_lost_goes_on_in_its_order() {
-    let counted = Counted::new().await;
+    let (counted, endpoint) = Counted::in_order().await;
     let world = &counted.world;
-    let endpoint = world.endpoint("*").await;
-    let changes = Changes { in_order: Some(true), ..Changes::default() };
-    world.manage.update(&world.tenant, endpoint, changes).await.unwrap();
-    world.clock.forward(MINUTE);
     park(&counted, endpoint, 5).await;
     counted.end_hour();
     counted.run().await;

@@ -43,12 +43,7 @@ async fn somebody_is_told_once_of_what_stays_stuck() {
     let hour = counted.hours().await.pop().unwrap();
     assert_eq!((hour.state, hour.stuck, hour.counts.gap()), (ReconciliationState::Gap, 2, 0));
     // They get through at last.
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    world.settle().await;
-    world.clock.forward(24 * HOUR);
-    counted.run().await;
-    let hour = counted.hours().await.pop().unwrap();
+    let hour = counted.a_day_and_another_later().await;
     assert_eq!((hour.state, hour.counts, hour.stuck), (ReconciliationState::Balanced, delivered(2), 0));
     assert_eq!((counted.told().await, world.channel.calls().len()), (1, 2));
 }
