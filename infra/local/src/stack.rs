@@ -103,7 +103,7 @@ impl Ports {
         let data_dir = DataDir::open(path)?;
         Ok(Self {
             table: Arc::new(EmbeddedTable::in_file(&data_dir.join("table.sqlite"))?),
-            queues: LocalQueues::in_file(&data_dir.join("queue.sqlite"), clock)?,
+            queues: LocalQueues::in_file(&data_dir.join("queue"), clock)?,
             blobs: Arc::new(FolderBlobs::new(data_dir.join("blobs"))),
             vault: LocalVault::in_file(&data_dir.join("master.key"), &SystemEntropy, platform_key)?,
             data_dir: Some(data_dir),

@@ -9,6 +9,7 @@ pub mod data_dir;
 pub mod queue;
 pub mod table;
 pub mod vault;
+mod write_log;
 
 pub use blobs::{FolderBlobs, MemoryBlobs};
 pub use data_dir::DataDir;
@@ -36,8 +37,8 @@ pub enum OpenError {
     /// The table's database could not be opened.
     #[error("cannot open the table's database: {0}")]
     Table(String),
-    /// The queue's database could not be opened.
-    #[error("cannot open the queue's database")]
+    /// The database in which an earlier version kept the queue could not be read.
+    #[error("cannot read the queue of an earlier version")]
     Queue(#[from] rusqlite::Error),
     /// The master key's file does not hold a key.
     #[error("the file {0} does not hold master keys (a line of 64 hexadecimal characters for each)")]

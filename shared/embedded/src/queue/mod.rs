@@ -1,6 +1,5 @@
 //! Queues with the semantics of SQS, and what Lambda's event source does with them.
 
-mod checkpoints;
 mod event_source;
 mod log;
 mod state;
@@ -57,10 +56,10 @@ impl LocalQueues {
         Arc::new(Self { queues: empty(), log: None, clock })
     }
 
-    /// Queues that are kept in a file, with what is in it.
+    /// Queues that are kept in files beside `path`, with what is in them.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// When the files cannot be used.
     pub fn in_file(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
         let (log, kept) = Log::open(path)?;
         let queues = empty();
@@ -129,7 +128,7 @@ impl LocalQueues {
         }
     }
 
-    /// Waits until everything that was said so far is in the file.
+    /// Waits until everything that was said so far is synced.
     pub async fn flush(&self) {
         if let Some(log) = &self.log {
             log.synced(Vec::new()).await.ok();

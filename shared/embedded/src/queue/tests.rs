@@ -81,7 +81,7 @@ async fn a_delay_is_waited_for() {
 async fn a_message_that_is_handed_out_too_often_goes_to_the_dead_letter_queue() {
     let folder = tempfile::tempdir().unwrap();
     let (time, clock) = clock();
-    let queues = LocalQueues::in_file(&folder.path().join("queue.sqlite"), clock).unwrap();
+    let queues = LocalQueues::in_file(&folder.path().join("queue"), clock).unwrap();
     send(&queues, "poison", 0).await;
     for count in 1..=MAX_RECEIVES {
         assert_eq!(receive(&queues, QUEUE)[0].2, count);
@@ -95,7 +95,7 @@ async fn a_message_that_is_handed_out_too_often_goes_to_the_dead_letter_queue() 
 #[tokio::test]
 async fn what_was_handed_out_before_a_crash_comes_again_as_a_repetition() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.sqlite");
+    let path = folder.path().join("queue");
     let (_time, clock) = clock();
     let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
     send(&queues, "in flight", 0).await;
@@ -116,7 +116,7 @@ async fn what_was_handed_out_before_a_crash_comes_again_as_a_repetition() {
 #[tokio::test]
 async fn restarts_do_not_use_up_the_receives_of_messages_that_wait() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.sqlite");
+    let path = folder.path().join("queue");
     let (time, clock) = clock();
     let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
     send(&queues, "patient", 0).await;
@@ -133,7 +133,7 @@ async fn restarts_do_not_use_up_the_receives_of_messages_that_wait() {
 #[tokio::test]
 async fn a_message_that_kills_the_process_each_time_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.sqlite");
+    let path = folder.path().join("queue");
     let (time, clock) = clock();
     let queues = LocalQueues::in_file(&path, Arc::clone(&clock)).unwrap();
     send(&queues, "deadly", 0).await;
@@ -171,7 +171,7 @@ impl Receives for LocalQueues {
 #[tokio::test]
 async fn the_contract_is_kept_in_memory_and_on_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.sqlite");
+    let path = folder.path().join("queue");
     let clock = || Arc::new(SystemClock);
     let file = LocalQueues::in_file(&path, clock()).unwrap();
     for queues in [LocalQueues::in_memory(clock()), file] {

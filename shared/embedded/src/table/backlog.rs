@@ -1,22 +1,25 @@
 //! Files of the log that are full and wait until the engine has what is in them.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many files wait at most before writing waits for them.
-const FILES: usize = 3;
+use super::overlay::Place;
+
+/// How many files wait at most before writing waits for them: 256 MB, and as much in memory. A burst of what one
+/// tenant publishes is to find room, or everybody else would wait with it.
+const FILES: usize = 32;
 
 /// How long writing waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file that is full.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Written {
     /// The file's number.
     pub(super) number: u64,
-    /// The stamp of the last entry in it.
-    pub(super) stamp: u64,
+    /// What is in it, some of it more than once.
+    pub(super) places: Vec<Place>,
 }
 
 /// The files that wait.
@@ -28,7 +31,7 @@ pub(super) struct Backlog {
 
 #[derive(Default)]
 struct State {
-    files: VecDeque<Written>,
+    files: VecDeque<Arc<Written>>,
     closed: bool,
 }
 
@@ -39,7 +42,7 @@ impl Backlog {
 
     /// Adds a file.
     pub(super) fn push(&self, written: Written) {
-        self.lock().files.push_back(written);
+        self.lock().files.push_back(Arc::new(written));
         self.changed.notify_all();
     }
 
@@ -50,11 +53,11 @@ impl Backlog {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Waits for the first file; `None` when it is over.
-    pub(super) fn first(&self) -> Option<Written> {
+    /// Waits for the first file; `None` when it is over. It still counts until it is [done](Self::done).
+    pub(super) fn first(&self) -> Option<Arc<Written>> {
         let is_empty = |state: &mut State| state.files.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.lock(), is_empty).unwrap_or_else(PoisonError::into_inner);
-        if state.closed { None } else { state.files.front().copied() }
+        if state.closed { None } else { state.files.front().cloned() }
     }
 
     /// The engine has what is in the first file.

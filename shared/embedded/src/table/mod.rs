@@ -21,10 +21,9 @@ use tokio::task::spawn_blocking;
 
 use self::direct::Direct;
 use self::engine::Engine;
-use self::overlay::write_log;
-use self::overlay::{Concerned, HotPut, Overlay, Place};
+use self::overlay::{Concerned, HotPut, Overlay, Place, records};
 use self::writer::Writer;
-use crate::OpenError;
+use crate::{OpenError, write_log};
 
 /// How many items found in the log are given to the engine in one commit.
 const PORTION: usize = 200;
@@ -97,14 +96,15 @@ impl EmbeddedTable {
 /// Gives the engine what an earlier process wrote to the log.
 fn take_in_log(path: &Path, engine: &Engine) -> Result<(), OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    let (numbers, kept) = write_log::read(path).map_err(failed)?;
+    let (numbers, kept) = records::read(path).map_err(failed)?;
     let items: Vec<_> = kept.into_iter().filter_map(|(place, item)| Some((place, item?))).collect();
     for portion in items.chunks(PORTION) {
         let items = portion.iter().map(|(place, packed)| overlay::engine_item(place, packed)).collect();
         let given = engine.put_all(TableName::Ledger, items);
         given.map_err(|error| OpenError::Table(error.to_string()))?;
     }
-    numbers.into_iter().try_for_each(|number| write_log::remove(path, number)).map_err(failed)
+    let put_away = |number| write_log::put_away(path, number, true).map(drop);
+    numbers.into_iter().try_for_each(put_away).map_err(failed)
 }
 
 /// Does something on a thread that may wait.

@@ -14,15 +14,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::{Backlog, Written};
 use super::direct::Direct;
-use super::overlay::write_log::{self, Frame, WriteLog};
-use super::overlay::{Concerned, Entry, HotPut, Overlay, Place};
+use super::overlay::{Entry, HotPut, Overlay, Place, records};
 use crate::OpenError;
+use crate::write_log::{Frame, OldFiles, WriteLog};
 
 /// How many puts share a frame at most.
 const GATHERED: usize = 256;
 
 /// How long the engine is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How much the thread that settles gives way to others (`nice`): it has about a tenth of another's share.
+const NICENESS: i32 = 10;
 
 type Reply = oneshot::Sender<Result<(), TableError>>;
 
@@ -46,11 +49,13 @@ impl Writer {
         let (jobs, received) = mpsc::unbounded_channel();
         let backlog = Arc::new(Backlog::default());
         let mut writer = Self { jobs: Some(jobs), backlog: Arc::clone(&backlog), threads: Vec::new() };
-        let thread = WriterThread { overlay: Arc::clone(overlay), log, backlog: Arc::clone(&backlog) };
+        let old_files = log.old_files();
+        let (places, overlay) = (Vec::new(), Arc::clone(overlay));
+        let thread =
+            WriterThread { overlay: Arc::clone(&overlay), log, places, backlog: Arc::clone(&backlog) };
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         writer.threads.push(named("table-writer").spawn(move || thread.run(received)).map_err(failed)?);
-        let (overlay, path) = (Arc::clone(overlay), path.to_owned());
-        let settle = move || settle_backlog(&overlay, &path, &backlog);
+        let settle = move || settle_backlog(&overlay, &old_files, &backlog);
         writer.threads.push(named("table-settler").spawn(settle).map_err(failed)?);
         Ok(writer)
     }
@@ -94,6 +99,8 @@ fn answer(reply: Reply, result: Result<(), TableError>) {
 struct WriterThread {
     overlay: Arc<Overlay>,
     log: WriteLog,
+    /// What is in the file that is being written, some of it more than once.
+    places: Vec<Place>,
     backlog: Arc<Backlog>,
 }
 
@@ -131,7 +138,7 @@ impl WriterThread {
         let mut judged = Vec::with_capacity(puts.len());
         for (put, reply) in puts {
             let result = self.overlay.judge(&put, staged.get(&put.place)).map(|entry| {
-                frame.push(&put.place, Some(&put.packed));
+                records::push(&mut frame, &put.place, Some(&put.packed));
                 staged.insert(put.place, entry);
             });
             judged.push((result, reply));
@@ -139,9 +146,10 @@ impl WriterThread {
         // A refused put may have been refused because of one in this frame, so it waits for the frame, too.
         match if frame.is_empty() { Ok(()) } else { self.log.append(frame) } {
             Ok(()) => {
-                let stamp = self.overlay.insert(staged);
+                self.places.extend(staged.keys().cloned());
+                self.overlay.insert(staged);
                 judged.into_iter().for_each(|(result, reply)| answer(reply, result));
-                self.turn_over_if_full(stamp);
+                self.turn_over_if_full();
             }
             Err(error) => {
                 tracing::error!(%error, "the log of the table cannot be written");
@@ -151,13 +159,14 @@ impl WriterThread {
         }
     }
 
-    fn turn_over_if_full(&mut self, stamp: u64) {
-        if self.log.is_full() {
-            match self.log.turn_over() {
-                Ok(number) => self.backlog.push(Written { number, stamp }),
-                // The file grows until this succeeds.
-                Err(error) => tracing::error!(%error, "no further log of the table can be begun"),
+    fn turn_over_if_full(&mut self) {
+        match self.log.turn_over_if_full() {
+            Ok(None) => {}
+            Ok(Some(number)) => {
+                self.backlog.push(Written { number, places: std::mem::take(&mut self.places) });
             }
+            // The file grows until this succeeds.
+            Err(error) => tracing::error!(%error, "no further log of the table can be begun"),
         }
     }
 
@@ -166,27 +175,39 @@ impl WriterThread {
         let log = &mut self.log;
         self.overlay.exclusively(&places, |engine| {
             let mut frame = Frame::new();
-            places.iter().for_each(|place| frame.push(place, None));
+            places.iter().for_each(|place| records::push(&mut frame, place, None));
             log.append(frame).map_err(unavailable)?;
             direct.write(engine)
         })
     }
 }
 
-/// Gives the engine what is in files that are full, and removes them.
-fn settle_backlog(overlay: &Overlay, path: &Path, backlog: &Backlog) {
-    if let Err(error) = write_log::prepare_spare(path) {
-        tracing::warn!(%error, "no spare log of the table could be made");
-    }
-    while let Some(Written { number, stamp }) = backlog.first() {
-        let settled = overlay.settle(&overlay.places(&Concerned::UpTo(stamp)));
-        match settled.and_then(|()| write_log::remove(path, number).map_err(unavailable)) {
-            Ok(()) => backlog.done(),
+/// Gives the engine what is in files that are full, and puts them away.
+fn settle_backlog(overlay: &Overlay, old_files: &OldFiles, backlog: &Backlog) {
+    give_way();
+    while let Some(written) = backlog.first() {
+        let mut places = written.places.clone();
+        places.sort_unstable();
+        places.dedup();
+        match overlay.settle(&places) {
+            Ok(()) => {
+                old_files.put_away(written.number);
+                backlog.done();
+            }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, "the engine could not be given what is in the log of the table");
                 backlog.pause(PAUSE);
             }
         }
+    }
+}
+
+/// Lets everybody else's threads go first where there is not enough processor for all: nobody waits for what this one
+/// does until the backlog is full.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the thread that settles keeps its priority");
     }
 }

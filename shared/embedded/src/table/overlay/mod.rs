@@ -4,7 +4,7 @@
 //! of them soon. The engine takes a hundred thousand instructions for such a write, whatever it is. So puts of
 //! this kind ([`HotPut`]) stay here, and what is asked for is *settled*, that is, written to the engine, first.
 //! In memory nothing else is settled. On a file all of it is, soon, by many at a time, and what was not
-//! settled when the process ended is found in the log ([`write_log`]).
+//! settled when the process ended is found in the log ([`records`]).
 //!
 //! What holds:
 //!
@@ -21,8 +21,8 @@
 
 mod hot_put;
 mod packed;
+pub(super) mod records;
 mod state;
-pub(super) mod write_log;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -80,11 +80,10 @@ impl Overlay {
         self.state().judge(put, staged, &self.engine)
     }
 
-    /// Inserts what was judged. Answers the stamp of the last of it.
-    pub(super) fn insert(&self, judged: impl IntoIterator<Item = (Place, Entry)>) -> u64 {
+    /// Inserts what was judged.
+    pub(super) fn insert(&self, judged: impl IntoIterator<Item = (Place, Entry)>) {
         let mut state = self.state();
         judged.into_iter().for_each(|(place, entry)| state.insert(place, entry));
-        state.stamp()
     }
 
     /// The places of the entries that a query of the ledger needs to be settled.

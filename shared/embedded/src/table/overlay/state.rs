@@ -29,8 +29,6 @@ pub(in crate::table) enum Concerned {
     Indexes,
     /// What has expired by then, in seconds since the Unix epoch.
     ExpiredBy(u64),
-    /// What was written up to this stamp.
-    UpTo(u64),
     /// All of it.
     Everything,
 }
@@ -65,11 +63,6 @@ enum Ceiling {
 impl State {
     pub(super) fn get(&self, place: &Place) -> Option<&Entry> {
         self.partitions.get(&place.pk)?.entries.get(&place.sk)
-    }
-
-    /// The number of the latest write.
-    pub(super) fn stamp(&self) -> u64 {
-        self.stamp
     }
 
     /// Whether a put's condition holds, and the entry that it makes then. `staged` is the entry of this place
@@ -142,7 +135,6 @@ impl State {
             },
             Concerned::Indexes => self.indexed.iter().cloned().collect(),
             Concerned::ExpiredBy(now) => self.matching(|entry| entry.expires_at <= *now),
-            Concerned::UpTo(stamp) => self.matching(|entry| entry.stamp <= *stamp),
             Concerned::Everything => self.matching(|_| true),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use postrider_application::ports::table::Delete;
 
 use super::*;
-use crate::table::overlay::write_log::{Frame, WriteLog};
+use crate::write_log::{Frame, WriteLog};
 
 /// What should be there: the values of the items of the partition `a`.
 type Model = BTreeMap<String, u64>;
@@ -88,14 +88,14 @@ async fn full_files_are_given_to_the_engine_and_used_again() {
         }
     }
     let deadline = Instant::now() + Duration::from_secs(60);
-    while write_log::read(&path).unwrap().0.len() > 1 {
+    while write_log::numbers(&path).unwrap().len() > 1 {
         assert!(Instant::now() < deadline, "the log is not given to the engine");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let files = fs::read_dir(folder.path())
         .unwrap()
         .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("table.log-"));
-    assert_eq!(files.count(), 2, "the one that is written and a spare one");
+    assert!(files.count() >= 2, "the one that is written and spare ones");
     check(&table, &model, "running").await;
     drop(table);
     check_copy(folder.path(), &model, "after the end").await;
@@ -115,7 +115,7 @@ async fn several_full_files_that_nobody_settled_are_taken_in() {
         for sk in ["0000", "0001"] {
             let hot = HotPut::recognise(&Put { table: TABLE, item: item("a", sk, round), condition: None })
                 .unwrap();
-            frame.push(&hot.place, Some(&hot.packed));
+            records::push(&mut frame, &hot.place, Some(&hot.packed));
             model.insert(sk.to_owned(), round);
         }
         log.append(frame).unwrap();

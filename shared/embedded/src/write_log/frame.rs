@@ -1,17 +1,7 @@
 //! Frames of the log: what was synced together.
 
-use std::collections::HashMap;
-
-use super::super::packed::{Packed, Place};
-
 /// Length and checksum.
 const HEADER_BYTES: usize = 12;
-
-/// Stands for the length of an item where the engine has the latest state.
-const SETTLED: u32 = u32::MAX;
-
-/// What a log says of each place: its latest item, or that the engine has it.
-pub(in crate::table) type Kept = HashMap<Place, Option<Packed>>;
 
 /// The checksum so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,26 +31,19 @@ impl Sum {
 }
 
 /// Records that are written together.
-pub(in crate::table) struct Frame(Vec<u8>);
+pub(crate) struct Frame(Vec<u8>);
 
 impl Frame {
-    pub(in crate::table) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(vec![0; HEADER_BYTES])
     }
 
-    /// Adds an item, or that the engine has the latest state of it.
-    pub(in crate::table) fn push(&mut self, place: &Place, item: Option<&Packed>) {
-        let short = |text: &str| (text.len() as u16).to_le_bytes();
-        let length = item.map_or(SETTLED, |item| item.as_bytes().len() as u32);
-        self.0.extend(short(&place.pk));
-        self.0.extend(short(&place.sk));
-        self.0.extend(length.to_le_bytes());
-        self.0.extend(place.pk.as_bytes());
-        self.0.extend(place.sk.as_bytes());
-        self.0.extend(item.map_or(&[][..], Packed::as_bytes));
+    /// Adds to the records.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
-    pub(in crate::table) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.len() == HEADER_BYTES
     }
 
@@ -83,27 +66,4 @@ pub(super) fn next_frame(bytes: &[u8], sum: Sum) -> Option<(&[u8], &[u8], Sum)> 
     let (records, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let sum = sum.and(length).and(records);
     (!records.is_empty() && sum.bytes() == *written).then_some((records, after, sum))
-}
-
-/// Takes in records, the later the more they count; `None` when they cannot be read.
-pub(super) fn read_records(mut rest: &[u8], kept: &mut Kept) -> Option<()> {
-    while !rest.is_empty() {
-        let (pk, after) = rest.split_first_chunk()?;
-        let (sk, after) = after.split_first_chunk()?;
-        let (length, after) = after.split_first_chunk()?;
-        let (pk, after) = after.split_at_checked(u16::from_le_bytes(*pk).into())?;
-        let (sk, after) = after.split_at_checked(u16::from_le_bytes(*sk).into())?;
-        let place = Place::new(std::str::from_utf8(pk).ok()?, std::str::from_utf8(sk).ok()?);
-        let length = u32::from_le_bytes(*length);
-        let (item, after) = match length {
-            SETTLED => (None, after),
-            length => {
-                let (item, after) = after.split_at_checked(length as usize)?;
-                (Some(Packed::from_bytes(item)), after)
-            }
-        };
-        kept.insert(place, item);
-        rest = after;
-    }
-    Some(())
 }
