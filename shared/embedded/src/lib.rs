@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod data_dir;
 pub mod queue;
 pub mod table;
+mod turns;
 pub mod vault;
 mod write_log;
 

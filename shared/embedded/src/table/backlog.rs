@@ -53,6 +53,11 @@ impl Backlog {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Whether half of the room is taken.
+    pub(super) fn is_large(&self) -> bool {
+        self.lock().files.len() >= FILES / 2
+    }
+
     /// Waits for the first file; `None` when it is over. It still counts until it is [done](Self::done).
     pub(super) fn first(&self) -> Option<Arc<Written>> {
         let is_empty = |state: &mut State| state.files.is_empty() && !state.closed;

@@ -86,7 +86,7 @@ impl EmbeddedTable {
             return blocking(move || direct.write(&engine)).await;
         }
         if let Some(writer) = &self.writer {
-            return writer.direct(direct).await;
+            return writer.direct(direct, places).await;
         }
         let overlay = Arc::clone(&self.overlay);
         blocking(move || overlay.exclusively(&places, |engine| direct.write(engine))).await

@@ -1,13 +1,13 @@
 //! The threads behind tables in a file: one that writes, and one that gives the engine what was written.
 //!
 //! A put is over when its frame in the log is synced, which takes far longer than anything else about it. So while
-//! one frame is being synced the next puts gather, and share the next one.
+//! one frame is being synced the next puts gather, and share the next one, tenant by tenant in turns.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postrider_application::ports::table::{TableError, TableName};
 use tokio::sync::{mpsc, oneshot};
@@ -16,22 +16,39 @@ use super::backlog::{Backlog, Written};
 use super::direct::Direct;
 use super::overlay::{Entry, HotPut, Overlay, Place, records};
 use crate::OpenError;
+use crate::turns::Turns;
 use crate::write_log::{Frame, OldFiles, WriteLog};
 
-/// How many puts share a frame at most.
-const GATHERED: usize = 256;
+/// How many puts share a frame at most. The more, the longer does whoever has but one wait for the others'.
+const GATHERED: usize = 64;
 
 /// How long the engine is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How much the thread that settles gives way to others (`nice`): it has about a tenth of another's share.
-const NICENESS: i32 = 10;
+/// How many items are settled before there is a rest.
+const PORTION: usize = 200;
+
+/// How much longer than what was done the rest after it is, as long as there is room in the backlog.
+const REST: u32 = 4;
 
 type Reply = oneshot::Sender<Result<(), TableError>>;
 
 enum Job {
     Put(HotPut, Reply),
-    Direct(Direct, Reply),
+    Direct(Direct, Vec<Place>, Reply),
+}
+
+impl Job {
+    /// Whose turn it has to wait for: what the keys of a tenant's items have in common, `T#<tenant>`.
+    fn group(&self) -> &str {
+        let place = match self {
+            Self::Put(put, _) => Some(&put.place),
+            Self::Direct(_, places, _) => places.first(),
+        };
+        let pk = place.map_or("", |place| &*place.pk);
+        let end = pk.match_indices('#').nth(1).map_or(pk.len(), |(end, _)| end);
+        &pk[..end]
+    }
 }
 
 /// Hands writes to the threads, and ends them when it is dropped.
@@ -64,8 +81,9 @@ impl Writer {
         self.done(|reply| Job::Put(put, reply)).await
     }
 
-    pub(super) async fn direct(&self, direct: Direct) -> Result<(), TableError> {
-        self.done(|reply| Job::Direct(direct, reply)).await
+    /// Makes a write in these places.
+    pub(super) async fn direct(&self, direct: Direct, places: Vec<Place>) -> Result<(), TableError> {
+        self.done(|reply| Job::Direct(direct, places, reply)).await
     }
 
     async fn done(&self, job: impl FnOnce(Reply) -> Job) -> Result<(), TableError> {
@@ -106,21 +124,29 @@ struct WriterThread {
 
 impl WriterThread {
     fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
+        let mut waiting = Turns::default();
+        loop {
+            if waiting.is_empty() {
+                let Some(first) = jobs.blocking_recv() else { return };
+                waiting.push(first, Job::group);
+            }
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job, Job::group);
+            }
             let (mut puts, mut directs) = (Vec::new(), Vec::new());
-            let mut next = Some(first);
-            while let Some(job) = next {
+            while puts.len() < GATHERED
+                && let Some(job) = waiting.next()
+            {
                 match job {
                     Job::Put(put, reply) => puts.push((put, reply)),
-                    Job::Direct(direct, reply) => directs.push((direct, reply)),
+                    Job::Direct(direct, places, reply) => directs.push((direct, places, reply)),
                 }
-                next = if puts.len() < GATHERED { jobs.try_recv().ok() } else { None };
             }
             if !puts.is_empty() {
                 self.write(puts);
             }
-            for (direct, reply) in directs {
-                answer(reply, self.write_direct(direct));
+            for (direct, places, reply) in directs {
+                answer(reply, self.write_direct(direct, &places));
             }
         }
     }
@@ -170,10 +196,9 @@ impl WriterThread {
         }
     }
 
-    fn write_direct(&mut self, direct: Direct) -> Result<(), TableError> {
-        let places = direct.places();
+    fn write_direct(&mut self, direct: Direct, places: &[Place]) -> Result<(), TableError> {
         let log = &mut self.log;
-        self.overlay.exclusively(&places, |engine| {
+        self.overlay.exclusively(places, |engine| {
             let mut frame = Frame::new();
             places.iter().for_each(|place| records::push(&mut frame, place, None));
             log.append(frame).map_err(unavailable)?;
@@ -182,14 +207,22 @@ impl WriterThread {
     }
 }
 
-/// Gives the engine what is in files that are full, and puts them away.
+/// Gives the engine what is in files that are full, and puts them away. While there is room nobody waits for that, so
+/// it takes no more than its share of the processors from those for whom somebody does.
 fn settle_backlog(overlay: &Overlay, old_files: &OldFiles, backlog: &Backlog) {
-    give_way();
     while let Some(written) = backlog.first() {
         let mut places = written.places.clone();
         places.sort_unstable();
         places.dedup();
-        match overlay.settle(&places) {
+        let settled = places.chunks(PORTION).try_for_each(|portion| {
+            let begun = Instant::now();
+            overlay.settle(portion)?;
+            if !backlog.is_large() {
+                backlog.pause(begun.elapsed() * REST);
+            }
+            Ok::<_, TableError>(())
+        });
+        match settled {
             Ok(()) => {
                 old_files.put_away(written.number);
                 backlog.done();
@@ -200,14 +233,5 @@ fn settle_backlog(overlay: &Overlay, old_files: &OldFiles, backlog: &Backlog) {
                 backlog.pause(PAUSE);
             }
         }
-    }
-}
-
-/// Lets everybody else's threads go first where there is not enough processor for all: nobody waits for what this one
-/// does until the backlog is full.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the thread that settles keeps its priority");
     }
 }

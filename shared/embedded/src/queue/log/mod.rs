@@ -1,7 +1,7 @@
 //! The files behind the queues: what was sent and not yet removed.
 //!
-//! One thread writes, and gathers whatever waits into one frame, so that concurrent senders share the sync to the
-//! disk. Removals are not synced by themselves: a message that comes again after a power cut is known to be one that
+//! One thread writes, and gathers what waits into one frame, group by group in turns, so that concurrent senders share
+//! the sync to the disk. Removals are not synced by themselves: a message that comes again after a power cut is known to be one that
 //! may. A file is put away when nothing in it is left, and what stays long is carried over into newer files
 //! ([`contents`]).
 
@@ -21,18 +21,57 @@ use self::contents::Contents;
 pub(super) use self::record::LogEntry;
 use super::state::Message;
 use crate::OpenError;
+use crate::turns::Turns;
 use crate::write_log::{self, Frame, WriteLog};
 
-/// How many bytes of messages share a frame, unless one job has more.
-const GATHERED_BYTES: usize = 256 * 1024;
+/// How many bytes of messages share a frame, unless one job has more. The more, the longer does whoever has but one
+/// message wait for the others'.
+const GATHERED_BYTES: usize = 64 * 1024;
 
 /// The log could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the queue's log cannot be written: {0}")]
 pub(super) struct LogError(Arc<str>);
 
+type Reply = oneshot::Sender<Result<(), LogError>>;
+
 /// Entries, and who waits until they are synced.
-type Job = (Vec<LogEntry>, Option<oneshot::Sender<Result<(), LogError>>>);
+type Job = (Vec<LogEntry>, Option<Reply>);
+
+/// What waits to be written.
+#[derive(Default)]
+struct Waiting {
+    /// For which nobody waits. It goes first, and does not take long.
+    unasked: Vec<LogEntry>,
+    asked: Turns<(Vec<LogEntry>, Reply)>,
+}
+
+impl Waiting {
+    fn push(&mut self, (entries, reply): Job) {
+        let Some(reply) = reply else { return self.unasked.extend(entries) };
+        self.asked.push((entries, reply), |(entries, _)| match entries.first() {
+            Some(LogEntry::Sent(_, message)) => &message.group,
+            _ => "",
+        });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.unasked.is_empty() && self.asked.is_empty()
+    }
+
+    /// What goes into one frame, and who waits for it.
+    fn frame(&mut self) -> (Vec<LogEntry>, Vec<Reply>) {
+        let (mut entries, mut replies, mut bytes) = (std::mem::take(&mut self.unasked), Vec::new(), 0);
+        while bytes < GATHERED_BYTES
+            && let Some((job, reply)) = self.asked.next()
+        {
+            bytes += job.iter().map(LogEntry::bytes).sum::<usize>();
+            entries.extend(job);
+            replies.push(reply);
+        }
+        (entries, replies)
+    }
+}
 
 /// Hands entries to the thread, and ends it when it is dropped.
 pub(super) struct Log {
@@ -93,15 +132,16 @@ struct WriterThread {
 
 impl WriterThread {
     fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let (mut entries, mut replies, mut bytes) = (Vec::new(), Vec::new(), 0);
-            let mut next = Some(first);
-            while let Some((job, reply)) = next {
-                bytes += job.iter().map(LogEntry::bytes).sum::<usize>();
-                entries.extend(job);
-                replies.extend(reply);
-                next = if bytes < GATHERED_BYTES { jobs.try_recv().ok() } else { None };
+        let mut waiting = Waiting::default();
+        loop {
+            if waiting.is_empty() {
+                let Some(first) = jobs.blocking_recv() else { break };
+                waiting.push(first);
             }
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job);
+            }
+            let (entries, replies) = waiting.frame();
             let result = self.commit(&entries, !replies.is_empty());
             if let Err(error) = &result {
                 tracing::error!(%error, "the queue's log cannot be written");
