@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::FILE_BYTES;
 
@@ -85,7 +87,7 @@ impl Files {
             fs::rename(spare_path(path, spare), &name)?;
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name)?;
-        fill(&file)?;
+        allocate(&file)?;
         Ok((number, file))
     }
 
@@ -185,7 +187,7 @@ impl Shared {
 fn make_spare(path: &Path, number: u64) -> io::Result<()> {
     let name = path.with_extension("log-new");
     let file = File::create(&name)?;
-    fill(&file)?;
+    allocate(&file)?;
     file.sync_all()?;
     fs::rename(name, spare_path(path, number))
 }
@@ -206,12 +208,17 @@ pub(crate) fn put_away(path: &Path, number: u64, as_spare: bool) -> io::Result<b
     Ok(kept)
 }
 
-/// Gives a file its size, so that the file system has nothing to note when it is written.
-fn fill(file: &File) -> io::Result<()> {
-    if file.metadata()?.len() < FILE_BYTES {
-        file.write_all_at(&vec![0; FILE_BYTES as usize], 0)?;
+/// Gives a file its size, so that there is room for all of it, and little to note when it is written. Writing zeros
+/// would leave nothing to note at all, at the price of twice the bytes for who writes much.
+fn allocate(file: &File) -> io::Result<()> {
+    if file.metadata()?.len() >= FILE_BYTES {
+        return Ok(());
     }
-    Ok(())
+    match fallocate(file, FallocateFlags::empty(), 0, FILE_BYTES) {
+        // Some file systems cannot.
+        Err(Errno::OPNOTSUPP) => file.set_len(FILE_BYTES),
+        allocated => Ok(allocated?),
+    }
 }
 
 /// What a file's name says of it.
