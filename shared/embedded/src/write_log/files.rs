@@ -196,8 +196,12 @@ fn make_spare(path: &Path, number: u64) -> io::Result<()> {
 /// away in the order of their numbers.
 pub(crate) fn put_away(path: &Path, number: u64, as_spare: bool) -> io::Result<bool> {
     let name = log_path(path, number);
+    let length = match fs::metadata(&name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?.len(),
+    };
     // One that outgrew its size is not kept.
-    let kept = as_spare && fs::metadata(&name)?.len() <= 2 * FILE_BYTES;
+    let kept = as_spare && length <= 2 * FILE_BYTES;
     if kept {
         fs::rename(&name, spare_path(path, number))?
     } else {

@@ -6,7 +6,7 @@
 //! use, is therefore not taken for a frame. Files are used again because overwriting is synced much faster than
 //! appending: the file system has nothing to note.
 //!
-//! Making a file takes long, and so does putting one away. A thread of its own does both ([`files`]).
+//! Making a file takes a while, and so does putting one away. A thread of its own does both ([`files`]).
 
 mod files;
 mod frame;
