@@ -21,12 +21,9 @@ use tokio::task::spawn_blocking;
 
 use self::direct::Direct;
 use self::engine::Engine;
-use self::overlay::{Concerned, HotPut, Overlay, Place, records};
+use self::overlay::{Concerned, HotPut, Overlay, PORTION, Place, records};
 use self::writer::Writer;
 use crate::{OpenError, write_log};
-
-/// How many items found in the log are given to the engine in one commit.
-const PORTION: usize = 200;
 
 /// DynamoDB's tables in one process.
 pub struct EmbeddedTable {

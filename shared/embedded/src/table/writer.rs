@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::{Backlog, Written};
 use super::direct::Direct;
-use super::overlay::{Entry, HotPut, Overlay, Place, records};
+use super::overlay::{Entry, HotPut, Overlay, PORTION, Place, records};
 use crate::OpenError;
 use crate::turns::Turns;
 use crate::write_log::{Frame, OldFiles, WriteLog};
@@ -24,9 +24,6 @@ const GATHERED: usize = 64;
 
 /// How long the engine is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How many items are settled before there is a rest.
-const PORTION: usize = 200;
 
 /// How much longer than what was done the rest after it is, as long as there is room in the backlog.
 const REST: u32 = 4;

@@ -15,7 +15,7 @@ use super::FILE_BYTES;
 
 /// How many spare files are kept. Making them anew would hold up who writes much, and removing them all others on
 /// a file system that tells its disk at once what it does not need any more.
-pub(super) const KEPT: usize = 8;
+pub(crate) const KEPT: usize = 8;
 
 /// How long the thread waits after something failed.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 #[cfg(test)]
-pub(crate) use self::files::numbers;
+pub(crate) use self::files::{KEPT, numbers};
 pub(crate) use self::files::{OldFiles, put_away};
 pub(crate) use self::frame::Frame;
 

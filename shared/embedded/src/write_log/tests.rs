@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::files::KEPT;
 use super::*;
 
 /// What the records say: the value under each key.

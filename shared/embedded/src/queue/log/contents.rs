@@ -63,9 +63,7 @@ impl Contents {
             LogEntry::Sent(queue, message) => {
                 self.remove(message.id);
                 self.bytes += size(message);
-                let there = self.files.entry(file).or_default();
-                there.ids.push(message.id);
-                there.count += 1;
+                self.entered(file, message.id);
                 self.messages.insert(message.id, Kept { file, queue: *queue, message: message.clone() });
             }
             LogEntry::Touched(Touch { id, visible_at, receive_count }) => {
@@ -86,6 +84,13 @@ impl Contents {
         let Some(Kept { file, message, .. }) = self.messages.remove(&id) else { return };
         self.bytes -= size(&message);
         self.left(file);
+    }
+
+    /// A message is in a file.
+    fn entered(&mut self, file: u64, id: u64) {
+        let there = self.files.entry(file).or_default();
+        there.ids.push(id);
+        there.count += 1;
     }
 
     /// A message is no longer in a file.
@@ -123,9 +128,7 @@ impl Contents {
         for id in ids {
             let Some(kept) = self.messages.get_mut(id) else { continue };
             let former = std::mem::replace(&mut kept.file, current);
-            let there = self.files.entry(current).or_default();
-            there.ids.push(*id);
-            there.count += 1;
+            self.entered(current, *id);
             self.left(former);
         }
     }

@@ -37,7 +37,7 @@ use super::convert::EngineItem;
 use super::engine::Engine;
 
 /// How many items are settled in one commit.
-const PORTION: usize = 200;
+pub(super) const PORTION: usize = 200;
 
 /// The ledger's latest writes.
 pub(super) struct Overlay {
