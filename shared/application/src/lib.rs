@@ -28,5 +28,6 @@ pub mod release;
 pub mod reseal;
 pub mod schedule;
 pub mod sealing;
+pub mod shares;
 pub mod stores;
 pub mod system;

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use postrider_application::stores::event_lists::EventFilter;
 use postrider_domain::event::MAX_DATA_BYTES;
 use postrider_domain::{EventId, EventType, Timestamp};
+use tokio::task::yield_now;
 
 use crate::auth::{May, Publish, Read};
 use crate::json::{JsonBody, answer, read};
@@ -18,7 +19,7 @@ use crate::page::{EventPlace, PageBody};
 use crate::params::{Params, PathId};
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices};
-use crate::wire::batch::{BatchBody, BatchInput, BatchItem};
+use crate::wire::batch::{BatchBody, BatchInput, BatchItem, MAX_BATCH};
 use crate::wire::event::{EventBody, EventSummary};
 use crate::wire::publish::{AcceptedBody, EventInput};
 
@@ -28,6 +29,9 @@ pub(crate) const MAX_EVENT_BODY_BYTES: usize = MAX_DATA_BYTES + 64 * 1024;
 
 /// The largest body with several events: below Lambda's limit for a request, 6 MB.
 const MAX_BATCH_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// How many events of a batch are read before others may go on.
+const PAUSE_AFTER: usize = 10;
 
 pub(crate) fn publishing() -> Router<Arc<IngestServices>> {
     Router::new().route("/v1/events", post(publish)).route("/v1/events/batch", post(publish_batch))
@@ -46,6 +50,7 @@ async fn publish(
     may: May<Publish>,
     body: JsonBody<MAX_EVENT_BODY_BYTES>,
 ) -> Result<Response, Problem> {
+    let _share = services.ingest.share(&may.tenant, 1).await;
     let publication = body.read::<EventInput<'_>>()?.publication(&body.0)?;
     let accepted = services.ingest.accept(&may.tenant, publication).await?;
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -57,8 +62,12 @@ async fn publish_batch(
     may: May<Publish>,
     body: JsonBody<MAX_BATCH_BODY_BYTES>,
 ) -> Result<Response, Problem> {
+    let _share = services.ingest.share(&may.tenant, MAX_BATCH).await;
     let (mut places, mut publications, mut items) = (Vec::new(), Vec::new(), Vec::new());
     for (index, text) in body.read::<BatchInput<'_>>()?.events()?.into_iter().enumerate() {
+        if index > 0 && index % PAUSE_AFTER == 0 {
+            yield_now().await;
+        }
         let event = read::<EventInput<'_>>(text.get().as_bytes());
         match event.and_then(|event| Ok(event.publication(&body.0)?)) {
             Ok(publication) => {

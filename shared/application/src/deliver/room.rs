@@ -5,8 +5,7 @@
 //! endpoint may take half of the room: a slow receiver of large events does not keep all others' waiting. What finds
 //! no room for long goes back to the queue, which is not an attempt.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -15,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Deliver, DeliverError, Job, OpenEndpoint};
 use crate::messages::Payload;
+use crate::shares::{self, Shares};
 
 /// The room of an instance that is not told otherwise: with the requests that are made of them and what reading
 /// takes, about 100 MB of a function's 256.
@@ -30,19 +30,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long, at least, it is away when it found none.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// How many endpoints are remembered before those that have nothing under way are forgotten.
-const REMEMBERED: usize = 1_000;
-
 /// Room for payloads.
 pub(super) struct Room {
     all: Arc<Semaphore>,
     units_of_one: u32,
-    shares: Mutex<HashMap<EndpointId, Weak<Semaphore>>>,
+    shares: Shares<EndpointId>,
 }
 
 /// Room that was taken, until it is dropped.
 pub(super) struct Taken {
-    _share: OwnedSemaphorePermit,
+    _share: shares::Taken,
     _all: OwnedSemaphorePermit,
 }
 
@@ -50,32 +47,19 @@ impl Room {
     /// Room for so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).max(2);
+        let units_of_one = units / 2;
         Self {
             all: Arc::new(Semaphore::new(units as usize)),
-            units_of_one: units / 2,
-            shares: Mutex::default(),
+            units_of_one,
+            shares: Shares::new(units_of_one),
         }
-    }
-
-    /// The half of the room that an endpoint may take.
-    fn share(&self, endpoint: EndpointId) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(&endpoint).and_then(Weak::upgrade) {
-            return share;
-        }
-        if shares.len() >= REMEMBERED {
-            shares.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.units_of_one as usize));
-        shares.insert(endpoint, Arc::downgrade(&share));
-        share
     }
 
     /// Takes room in the order of those who ask. What is larger than an endpoint's share takes all of that.
     async fn take(&self, endpoint: EndpointId, bytes: u64) -> Option<Taken> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units_of_one);
-        // Neither is ever closed.
-        let share = self.share(endpoint).acquire_many_owned(units).await.ok()?;
+        let share = self.shares.take(endpoint, units).await;
+        // It is never closed.
         let all = Arc::clone(&self.all).acquire_many_owned(units).await.ok()?;
         Some(Taken { _share: share, _all: all })
     }
@@ -158,18 +142,5 @@ mod tests {
         assert!(take(a, 4 * MB).is_none(), "the others of the endpoint still count");
         drop((second, fourth));
         assert!(take(a, 500 * MB).is_some(), "however large, one at a time");
-    }
-
-    #[test]
-    fn endpoints_without_anything_under_way_are_forgotten() {
-        let room = Room::new(20 * MB);
-        let kept = room.take(endpoint('2'), MB).now_or_never().flatten();
-        let ulids = (0..=REMEMBERED as u128).map(|random| postrider_domain::id::Ulid::from_parts(1, random));
-        for ulid in ulids {
-            room.take(EndpointId::new(ulid), MB).now_or_never().flatten().unwrap();
-        }
-        let shares = room.shares.lock().unwrap();
-        assert!(shares.len() <= REMEMBERED && shares.contains_key(&endpoint('2')), "{}", shares.len());
-        assert!(kept.is_some());
     }
 }

@@ -1,8 +1,9 @@
 //! What stands between a queue and a function on Lambda: batches, concurrency, partial batch failures.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::LocalQueues;
+use super::state::HandedOut;
 
 /// Deals with a batch and answers the ids of the messages that must come again.
 pub type Handler = Arc<dyn Fn(Vec<QueueRecord>) -> BoxFuture<'static, Vec<String>> + Send + Sync>;
@@ -24,7 +26,8 @@ pub enum Grouping {
     /// message's failure.
     Apart,
     /// All together, because together they cost less. After a panic each goes by itself, so that one message does
-    /// not take the others with it.
+    /// not take the others with it. A group is in half of the batches at most, so that one that sends much, or whose
+    /// messages take long, leaves room for the others'.
     Together,
 }
 
@@ -68,11 +71,12 @@ impl EventSource {
         // A place for each message, or for each batch.
         let size = if apart { config.batch_size } else { 1 };
         let places = Arc::new(Semaphore::new(config.concurrency * size));
+        let present = Arc::new(Present::new(if apart { usize::MAX } else { config.concurrency.div_ceil(2) }));
         let mut batches = JoinSet::new();
         loop {
             let ready = async {
                 let place = Arc::clone(&places).acquire_owned().await;
-                queues.wait(queue).await;
+                queues.wait(queue, |group| present.may_join(group)).await;
                 place
             };
             let place = tokio::select! {
@@ -90,30 +94,74 @@ impl EventSource {
                 place.merge(another);
             }
             let most = if apart { place.num_permits() } else { config.batch_size };
-            let messages = queues.receive(queue, most, config.visibility);
+            let messages = queues.receive(queue, most, config.visibility, |group| present.may_join(group));
             if messages.is_empty() {
                 continue;
             }
             let (queues, handler) = (Arc::clone(&queues), Arc::clone(&handler));
-            batches.spawn(async move {
-                match config.grouping {
-                    Grouping::Together => deal_with(&queues, queue, handler, messages).await,
-                    Grouping::Apart => deal_apart(&queues, queue, &handler, messages, &mut place).await,
-                }
-                drop(place);
-            });
+            if apart {
+                batches.spawn(async move {
+                    deal_apart(&queues, queue, &handler, messages, &mut place).await;
+                });
+            } else {
+                let (groups, present) = (present.join(&messages), Arc::clone(&present));
+                batches.spawn(async move {
+                    deal_with(&queues, queue, handler, messages).await;
+                    present.leave(groups);
+                    drop(place);
+                });
+            }
         }
         while batches.join_next().await.is_some() {}
     }
 }
 
-async fn deal_with(
-    queues: &LocalQueues,
-    queue: QueueName,
-    handler: Handler,
-    messages: Vec<(u64, QueueRecord)>,
-) {
-    let (ids, records): (Vec<u64>, Vec<QueueRecord>) = messages.into_iter().unzip();
+/// In how many batches each group is.
+struct Present {
+    most: usize,
+    batches: Mutex<HashMap<Arc<str>, usize>>,
+}
+
+impl Present {
+    /// Each may be in so many.
+    fn new(most: usize) -> Self {
+        Self { most, batches: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a group may be in one more.
+    fn may_join(&self, group: &str) -> bool {
+        self.lock().get(group).is_none_or(|batches| *batches < self.most)
+    }
+
+    /// A batch has begun. Answers its groups.
+    fn join(&self, messages: &[HandedOut]) -> HashSet<Arc<str>> {
+        let groups: HashSet<_> = messages.iter().map(|message| Arc::clone(&message.group)).collect();
+        let mut batches = self.lock();
+        groups.iter().for_each(|group| *batches.entry(Arc::clone(group)).or_default() += 1);
+        groups
+    }
+
+    /// A batch of these groups is over.
+    fn leave(&self, groups: HashSet<Arc<str>>) {
+        let mut batches = self.lock();
+        for group in groups {
+            if let Entry::Occupied(mut present) = batches.entry(group) {
+                *present.get_mut() -= 1;
+                if *present.get() == 0 {
+                    present.remove();
+                }
+            }
+        }
+    }
+}
+
+async fn deal_with(queues: &LocalQueues, queue: QueueName, handler: Handler, messages: Vec<HandedOut>) {
+    let (ids, records): (Vec<u64>, Vec<QueueRecord>) =
+        messages.into_iter().map(|message| (message.id, message.record)).unzip();
     let failed = match unless_it_panics(&handler, records.clone()).await {
         Some(failed) => failed,
         None if records.len() == 1 => records.into_iter().map(|record| record.message_id).collect(),
@@ -152,14 +200,14 @@ async fn deal_apart(
     queues: &LocalQueues,
     queue: QueueName,
     handler: &Handler,
-    messages: Vec<(u64, QueueRecord)>,
+    messages: Vec<HandedOut>,
     places: &mut OwnedSemaphorePermit,
 ) {
     let unused = places.num_permits().saturating_sub(messages.len());
     drop(places.split(unused));
-    let work = messages
-        .into_iter()
-        .map(|(id, record)| async move { by_itself(queue, handler, record).await.is_none().then_some(id) });
+    let work = messages.into_iter().map(|HandedOut { id, record, .. }| async move {
+        by_itself(queue, handler, record).await.is_none().then_some(id)
+    });
     let mut over = work.collect::<FuturesUnordered<_>>().ready_chunks(places.num_permits().max(1));
     while let Some(over) = over.next().await {
         let done: Vec<u64> = over.iter().flatten().copied().collect();

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postrider_application::ports::queue::MAX_DELAY;
-use postrider_application::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord};
+use postrider_application::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName};
 use postrider_domain::Timestamp;
 use tokio::sync::Notify;
 
 pub use event_source::{EventSource, EventSourceConfig, Grouping, Handler};
 
 use self::log::{Log, LogEntry};
-use self::state::{Message, State};
+use self::state::{HandedOut, Message, State};
 use crate::OpenError;
 
 /// The largest message in bytes (SQS `MaximumMessageSize`).
@@ -82,12 +82,18 @@ impl LocalQueues {
         &self.queues[&queue]
     }
 
-    /// Takes up to `max` visible messages, which stay invisible for as long as `visibility`. Messages that
-    /// were handed out too often go to the dead-letter queue instead.
-    fn receive(&self, queue: QueueName, max: usize, visibility: Duration) -> Vec<(u64, QueueRecord)> {
+    /// Takes up to `max` visible messages of groups that may have some, which stay invisible for as long as
+    /// `visibility`. Messages that were handed out too often go to the dead-letter queue instead.
+    fn receive(
+        &self,
+        queue: QueueName,
+        max: usize,
+        visibility: Duration,
+        may: impl Fn(&str) -> bool,
+    ) -> Vec<HandedOut> {
         let now = self.clock.now();
         let limit = queue.dead_letter_queue().map(|_| MAX_RECEIVES);
-        let received = self.shared(queue).lock().receive(max, now, now.after(visibility), limit);
+        let received = self.shared(queue).lock().receive(max, now, now.after(visibility), limit, may);
         if let (Some(log), false) = (&self.log, received.touched.is_empty()) {
             log.append(received.touched.iter().map(|touch| LogEntry::Touched(touch.clone())).collect());
         }
@@ -100,7 +106,7 @@ impl LocalQueues {
             }
             self.shared(dead).arrived.notify_one();
         }
-        received.records
+        received.handed_out
     }
 
     /// Removes messages that were dealt with. It is not waited for: a message that comes again after a crash
@@ -112,12 +118,12 @@ impl LocalQueues {
         }
     }
 
-    /// Waits until a message may be visible.
-    async fn wait(&self, queue: QueueName) {
+    /// Waits until a message may be visible of a group that may have one.
+    async fn wait(&self, queue: QueueName, may: impl Fn(&str) -> bool) {
         let shared = self.shared(queue);
         let arrived = shared.arrived.notified();
         let now = self.clock.now();
-        let due = shared.lock().next_due();
+        let due = shared.lock().next_due(may);
         match due {
             Some(due) if due <= now => {}
             Some(due) => {

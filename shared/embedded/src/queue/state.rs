@@ -85,10 +85,17 @@ pub(super) struct Touch {
     pub(super) receive_count: u32,
 }
 
+/// A message that was handed out.
+pub(super) struct HandedOut {
+    pub(super) id: u64,
+    pub(super) group: Arc<str>,
+    pub(super) record: QueueRecord,
+}
+
 /// What was taken from a queue.
 #[derive(Default)]
 pub(super) struct Received {
-    pub(super) records: Vec<(u64, QueueRecord)>,
+    pub(super) handed_out: Vec<HandedOut>,
     /// Messages whose count has to outlive the process: those handed out more than once. The first time is
     /// not written, because a restart takes every visible message for one that may have been handed out.
     pub(super) touched: Vec<Touch>,
@@ -150,9 +157,9 @@ impl State {
         }
     }
 
-    /// When the next message becomes visible; long ago when one is.
-    pub(super) fn next_due(&mut self) -> Option<Timestamp> {
-        if !self.groups.is_empty() {
+    /// When the next message becomes visible; long ago when one is, of a group that may have one.
+    pub(super) fn next_due(&mut self, may: impl Fn(&str) -> bool) -> Option<Timestamp> {
+        if self.groups.has_any(may) {
             return Some(Timestamp::default());
         }
         let orders = [&mut self.waiting, &mut self.handed_out];
@@ -180,11 +187,12 @@ impl State {
         now: Timestamp,
         invisible_until: Timestamp,
         limit: Option<u32>,
+        may: impl Fn(&str) -> bool,
     ) -> Received {
         self.show(now);
         let mut received = Received::default();
-        while received.records.len() < max {
-            let Some(id) = self.groups.next() else { break };
+        while received.handed_out.len() < max {
+            let Some(id) = self.groups.next(&may) else { break };
             let Some(message) = self.messages.get_mut(&id) else { continue };
             if limit.is_some_and(|limit| message.receive_count >= limit) {
                 received.exhausted.extend(self.messages.remove(&id));
@@ -196,14 +204,15 @@ impl State {
             message.stage = Stage::UnderWay;
             self.groups.taken(&message.group);
             let seen_count = message.receive_count + u32::from(message.perhaps_received);
-            received.records.push((
+            received.handed_out.push(HandedOut {
                 id,
-                QueueRecord {
+                group: Arc::clone(&message.group),
+                record: QueueRecord {
                     message_id: id.to_string(),
                     body: Arc::clone(&message.body),
                     receive_count: seen_count,
                 },
-            ));
+            });
             if !first {
                 let Message { id, visible_at, receive_count, .. } = *message;
                 received.touched.push(Touch { id, visible_at, receive_count });

@@ -5,6 +5,8 @@ use postrider_domain::ChannelKind;
 use postrider_testkit::contracts::queue::{Receives, queue_contract};
 use proptest::prelude::*;
 
+use postrider_application::ports::QueueRecord;
+
 use super::*;
 
 const QUEUE: QueueName = QueueName::Channel(ChannelKind::Webhook);
@@ -41,8 +43,9 @@ async fn send(queues: &LocalQueues, body: &str, delay: u64) {
 }
 
 fn receive(queues: &LocalQueues, queue: QueueName) -> Vec<(u64, String, u32)> {
-    let received = queues.receive(queue, 10, VISIBILITY);
-    received.into_iter().map(|(id, record)| (id, record.body.to_string(), record.receive_count)).collect()
+    let received = queues.receive(queue, 10, VISIBILITY, |_| true);
+    let shown = |HandedOut { id, record, .. }| (id, record.body.to_string(), record.receive_count);
+    received.into_iter().map(shown).collect()
 }
 
 #[tokio::test]
@@ -208,6 +211,51 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
     send(&queues, "more", 0).await;
     while seen.iter().sum::<usize>() < 27 {
         seen.push(received.recv().await.unwrap());
+    }
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert_eq!(queues.depth(QUEUE), 0);
+}
+
+#[tokio::test]
+async fn a_group_whose_batches_take_long_leaves_room_for_others() {
+    let (_time, clock) = clock();
+    let queues = LocalQueues::in_memory(clock);
+    let (begun, mut batches) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
+        begun.send(records.iter().map(|record| record.body.to_string()).collect::<Vec<_>>()).unwrap();
+        let (is_slow, mut released) = (records.iter().any(|r| &*r.body == "noisy"), released.clone());
+        Box::pin(async move {
+            if is_slow {
+                released.wait_for(|released| *released).await.unwrap();
+            }
+            Vec::new()
+        })
+    });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let grouping = Grouping::Together;
+    let config = EventSourceConfig { batch_size: 3, concurrency: 4, grouping, visibility: VISIBILITY };
+    let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
+    let send = async |group: &str| {
+        let message = OutgoingMessage { group: group.to_owned(), ..message(group, 0) };
+        assert!(queues.send(QUEUE, vec![message]).await.remove(0).is_ok());
+    };
+    for _ in 0..20 {
+        send("noisy").await;
+    }
+    let running = tokio::spawn(source.run(stopped));
+    for _ in 0..2 {
+        assert_eq!(batches.recv().await.unwrap(), ["noisy"; 3]);
+    }
+    for _ in 0..10 {
+        send("quiet").await;
+        assert_eq!(batches.recv().await.unwrap(), ["quiet"], "alone, and at once");
+    }
+    release.send(true).unwrap();
+    let mut count = 6;
+    while count < 20 {
+        count += batches.recv().await.unwrap().len();
     }
     stop.send(true).unwrap();
     running.await.unwrap();
@@ -386,8 +434,8 @@ proptest! {
             let queues = LocalQueues::in_memory(clock);
             let (mut waiting, mut under_way) = ([0_usize; 4], [const { Vec::<u64>::new() }; 4]);
             let take = |waiting: &mut [usize; 4], under_way: &mut [Vec<u64>; 4], count| {
-                let received = queues.receive(QUEUE, count, VISIBILITY);
-                for (id, record) in &received {
+                let received = queues.receive(QUEUE, count, VISIBILITY, |_| true);
+                for HandedOut { id, record, .. } in &received {
                     let group: usize = record.body.parse().unwrap();
                     for other in (0..4).filter(|other| waiting[*other] > 0) {
                         assert!(under_way[group].len() <= under_way[other].len(), "{group} before {other}");

@@ -25,8 +25,12 @@ const GATHERED: usize = 64;
 /// How long the engine is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How many items are settled in a commit as long as there is room in the backlog: few, because others wait for the
+/// processor and for the disk meanwhile.
+const UNHURRIED: usize = 20;
+
 /// How much longer than what was done the rest after it is, as long as there is room in the backlog.
-const REST: u32 = 4;
+const REST: u32 = 9;
 
 type Reply = oneshot::Sender<Result<(), TableError>>;
 
@@ -204,6 +208,20 @@ impl WriterThread {
     }
 }
 
+fn settle(overlay: &Overlay, mut places: &[Place], backlog: &Backlog) -> Result<(), TableError> {
+    while !places.is_empty() {
+        let hurries = backlog.is_large();
+        let (portion, rest) = places.split_at(places.len().min(if hurries { PORTION } else { UNHURRIED }));
+        let begun = Instant::now();
+        overlay.settle(portion)?;
+        if !hurries {
+            backlog.pause(begun.elapsed() * REST);
+        }
+        places = rest;
+    }
+    Ok(())
+}
+
 /// Gives the engine what is in files that are full, and puts them away. While there is room nobody waits for that, so
 /// it takes no more than its share of the processors from those for whom somebody does.
 fn settle_backlog(overlay: &Overlay, old_files: &OldFiles, backlog: &Backlog) {
@@ -211,14 +229,7 @@ fn settle_backlog(overlay: &Overlay, old_files: &OldFiles, backlog: &Backlog) {
         let mut places = written.places.clone();
         places.sort_unstable();
         places.dedup();
-        let settled = places.chunks(PORTION).try_for_each(|portion| {
-            let begun = Instant::now();
-            overlay.settle(portion)?;
-            if !backlog.is_large() {
-                backlog.pause(begun.elapsed() * REST);
-            }
-            Ok::<_, TableError>(())
-        });
+        let settled = settle(overlay, &places, backlog);
         match settled {
             Ok(()) => {
                 old_files.put_away(written.number);

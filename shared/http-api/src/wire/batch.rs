@@ -12,7 +12,7 @@ use super::{Findings, Shown};
 use crate::problem::Problem;
 
 /// The most events in one batch.
-const MAX_BATCH: usize = 100;
+pub(crate) const MAX_BATCH: usize = 100;
 
 /// Several events to be published, each still unread.
 #[derive(Deserialize)]

@@ -107,3 +107,34 @@ async fn events_that_cannot_be_stored_are_rejected_by_themselves() {
     assert_eq!(answer["items"][0]["problem"]["status"], 503);
     assert_eq!(answer["items"][1]["problem"]["status"], 422);
 }
+
+#[tokio::test]
+async fn a_tenant_that_publishes_much_waits_for_itself_and_nobody_waits_for_it() {
+    let api = Api::new().await;
+    let events = json!({"events": vec![json!({"type": "a", "data": 1}); 100]});
+    let held = api.queue.gate.write().await;
+    let flood = futures::future::join_all((0..3).map(|_| async {
+        let answer = api.post(&api.acme.publisher, "/v1/events/batch", events.clone()).await.expect(200);
+        assert_eq!(answer["items"].as_array().unwrap().len(), 100);
+    }));
+    // What is ready is polled before this goes on.
+    let settled = async || {
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        api.queue.begun.load(Ordering::SeqCst)
+    };
+    let quiet = async {
+        assert_eq!(settled().await, 100, "one request of the flood");
+        let one = async || {
+            api.post(&api.other.publisher, "/v1/events", json!({"type": "a", "data": 1})).await.expect(202)
+        };
+        let release = async {
+            assert_eq!(settled().await, 103, "and all of another tenant's");
+            drop(held);
+        };
+        futures::join!(one(), one(), one(), release);
+    };
+    futures::join!(flood, quiet);
+    assert_eq!(settled().await, 303);
+}

@@ -1,7 +1,7 @@
 //! The ports of the fixture: a clock that moves with every look, a queue that can be worked off, a receiver
 //! that answers what the test says, and a table that can fail.
 
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use postrider_application::ports::{
 };
 use postrider_domain::Timestamp;
 use postrider_embedded::EmbeddedTable;
+use tokio::sync::RwLock;
 
 /// 2026-01-31T12:00:00Z.
 const START: u64 = 1_769_860_800_000;
@@ -48,6 +49,10 @@ impl Clock for TickingClock {
 pub(crate) struct RecordedQueue {
     messages: Mutex<Vec<(QueueName, OutgoingMessage)>>,
     pub(crate) fails: AtomicBool,
+    /// How many messages somebody has begun to send.
+    pub(crate) begun: AtomicUsize,
+    /// Written to by who wants that nothing is sent for a while.
+    pub(crate) gate: RwLock<()>,
 }
 
 impl RecordedQueue {
@@ -68,6 +73,8 @@ impl RecordedQueue {
 #[async_trait]
 impl Queue for RecordedQueue {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
+        self.begun.fetch_add(messages.len(), Ordering::SeqCst);
+        let _open = self.gate.read().await;
         let fails = self.fails.load(Ordering::SeqCst);
         let send = |message| {
             if fails {

@@ -24,9 +24,9 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Whether no message is visible.
-    pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+    /// Whether a message is visible of a group that may have one.
+    pub(super) fn has_any(&self, may: impl Fn(&str) -> bool) -> bool {
+        self.order.iter().any(|(_, _, name)| may(name))
     }
 
     /// A message became visible.
@@ -39,9 +39,9 @@ impl Groups {
         self.change(name, |group| group.waiting.retain(|waiting| *waiting != id));
     }
 
-    /// Takes out the message that is next.
-    pub(super) fn next(&mut self) -> Option<u64> {
-        let (_, _, name) = self.order.first()?.clone();
+    /// Takes out the message that is next, among those of groups that may have one.
+    pub(super) fn next(&mut self, may: impl Fn(&str) -> bool) -> Option<u64> {
+        let (_, _, name) = self.order.iter().find(|(_, _, name)| may(name))?.clone();
         self.served += 1;
         let served = self.served;
         let mut next = None;

@@ -5,26 +5,40 @@
 //! whether the event is new, the same again, or another one: only then is there a message. When the same is
 //! published again there is a message too, because the first publisher may have died before its own; fan-out
 //! recognises deliveries that exist.
+//!
+//! A tenant that publishes much takes no more than its share of an instance that serves several: so many of its
+//! events are under way at a time ([`Ingest::share`]), and after every few there is a pause in which others go on.
+
+mod prepare;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use postrider_domain::event::{Audience, MAX_DATA_BYTES};
-use postrider_domain::{EndpointId, Event, EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
+use futures::stream::{self, StreamExt as _};
+use postrider_domain::event::Audience;
+use postrider_domain::{EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
+use tokio::task::yield_now;
 
+use self::prepare::Prepared;
 use crate::in_order::AcceptInOrder;
 use crate::matching::MatchError;
-use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
 use crate::ports::queue::MAX_DELAY;
 use crate::ports::{
     BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
 };
 use crate::publish_limits::PublishLimits;
 use crate::rates::{RateError, Turn};
-use crate::stores::events::{EventSchedule, ScheduleState, Stored, StoredEvent};
+use crate::shares::{Shares, Taken};
+use crate::stores::events::{Stored, StoredEvent};
 use crate::stores::{Deliveries, Endpoints, Events};
+
+/// How many events of a tenant are under way in an instance at a time.
+const SHARE: u32 = 100;
+
+/// How many events of a request are dealt with before there is a pause.
+const PORTION: usize = 10;
 
 /// An event as its publisher gives it.
 #[derive(Debug, Clone)]
@@ -115,6 +129,7 @@ pub struct Ingest {
     in_order: Arc<AcceptInOrder>,
     limits: Option<Arc<PublishLimits>>,
     patience: Duration,
+    under_way: Arc<Shares<TenantId>>,
 }
 
 impl Ingest {
@@ -131,7 +146,8 @@ impl Ingest {
         let deliveries = Deliveries::new(events.table());
         let in_order = AcceptInOrder::new(endpoints.clone(), deliveries, blobs.clone(), clock.clone());
         let in_order = Arc::new(in_order);
-        Self { events, endpoints, queue, blobs, clock, entropy, in_order, limits, patience }
+        let under_way = Arc::new(Shares::new(SHARE));
+        Self { events, endpoints, queue, blobs, clock, entropy, in_order, limits, patience, under_way }
     }
 
     /// The same way in, with limits for each tenant.
@@ -145,6 +161,12 @@ impl Ingest {
     #[must_use]
     pub fn patient(self) -> Self {
         Self { patience: MAX_DELAY, ..self }
+    }
+
+    /// A tenant's share of an instance that serves several at a time, to be held while so many of its events, or all
+    /// that it may have under way, are read and accepted: what it publishes beyond that waits.
+    pub async fn share(&self, tenant: &TenantId, events: usize) -> Taken {
+        self.under_way.take(tenant.clone(), u32::try_from(events).unwrap_or(u32::MAX)).await
     }
 
     /// Accepts one event. When this answers, nothing can lose it any more.
@@ -196,8 +218,35 @@ impl Ingest {
             Some(_) => self.in_order.moments(tenant, count),
             None => vec![self.clock.now(); count],
         };
-        let asked = publications.into_iter().zip(turns).zip(moments);
-        let prepared = asked.map(|((publication, turn), now)| async move {
+        let mut asked = publications
+            .into_iter()
+            .zip(turns)
+            .zip(moments)
+            .map(|((publication, turn), now)| Asked { publication, turn, now });
+        let portions = std::iter::from_fn(|| {
+            Some(asked.by_ref().take(PORTION).collect()).filter(|portion: &Vec<_>| !portion.is_empty())
+        });
+        let accepted = stream::iter(portions.enumerate())
+            .then(|(index, portion)| async move {
+                if index > 0 {
+                    yield_now().await;
+                }
+                portion
+            })
+            .map(|portion| self.accept_portion(tenant, portion, version, may_be_reserved))
+            .buffered(count.max(1));
+        accepted.concat().await
+    }
+
+    /// Accepts some of the events that were published together.
+    async fn accept_portion(
+        &self,
+        tenant: &TenantId,
+        asked: Vec<Asked>,
+        version: Option<u64>,
+        may_be_reserved: bool,
+    ) -> Vec<Result<Accepted, IngestError>> {
+        let prepared = asked.into_iter().map(|Asked { publication, turn, now }| async move {
             if publication.event_type.is_reserved() && !may_be_reserved {
                 let why = "types that begin with 'postrider.' are Postrider's own; choose another";
                 return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
@@ -237,72 +286,6 @@ impl Ingest {
             }
         });
         Ok(turns.collect())
-    }
-
-    /// Checks an event that is accepted at `now` and may be matched from `later` on, and puts large data where it
-    /// belongs.
-    async fn prepare(
-        &self,
-        tenant: &TenantId,
-        publication: Publication,
-        later: Timestamp,
-        now: Timestamp,
-    ) -> Result<Prepared, IngestError> {
-        let size = publication.data.len();
-        if size > MAX_DATA_BYTES {
-            return Err(IngestError::TooLarge { size, limit: MAX_DATA_BYTES });
-        }
-        let generated = publication.event_id.is_none();
-        let id = publication.event_id.unwrap_or_else(|| EventId::generated(self.entropy.ulid(now)));
-        let event = Event {
-            tenant: tenant.clone(),
-            id,
-            event_type: publication.event_type,
-            accepted_at: now,
-            occurred_at: publication.occurred_at,
-            source: publication.source,
-            correlation_id: publication.correlation_id,
-            tags: publication.tags,
-            audience: publication.audience,
-            deliver_at: publication.deliver_at,
-            priority: publication.priority,
-        };
-        event.check().map_err(IngestError::Invalid)?;
-        if let Audience::Endpoints(endpoints) = &event.audience {
-            self.check_endpoints(tenant, endpoints).await?;
-        }
-        let text = std::str::from_utf8(&publication.data)
-            .map_err(|_| IngestError::Invalid(vec![FieldProblem::new("data", "must be UTF-8")]))?;
-        let digest = event.content_digest(text);
-        let payload = if size <= crate::messages::MAX_INLINE_BYTES {
-            Payload::Inline(publication.data)
-        } else {
-            // Named by content: neither a repetition nor another event under the same id changes it.
-            let key = format!("payloads/{tenant}/{}/{}", event.id, digest.as_str());
-            self.blobs.put(&key, publication.data).await?;
-            Payload::Stored { key, size: size as u64 }
-        };
-        let ahead = event.begins_at().since(now);
-        let schedule = (!ahead.is_zero()).then(|| EventSchedule {
-            state: ScheduleState::Waiting,
-            due_at: (ahead > MAX_DELAY).then(|| event.begins_at()),
-            version: 1,
-        });
-        Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, later)
-    }
-
-    async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
-        let mut problems = Vec::new();
-        let records = join_all(endpoints.iter().map(|id| self.endpoints.get(tenant, *id))).await;
-        for (index, (id, record)) in endpoints.iter().zip(records).enumerate() {
-            if record?.is_none() {
-                problems.push(FieldProblem::new(
-                    format!("endpoints[{index}]"),
-                    format!("there is no endpoint {id}"),
-                ));
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(IngestError::Invalid(problems)) }
     }
 
     async fn accept_generated(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
@@ -389,49 +372,19 @@ impl Ingest {
     }
 }
 
-type Indexed = (usize, Result<Accepted, IngestError>);
-
-/// An event that is about to be made durable.
-struct Prepared {
-    stored: StoredEvent,
-    /// The same as it is written, into its item and its message.
-    wire: Arc<WireEvent>,
-    generated: bool,
-    /// From when on it may be matched.
-    later: Timestamp,
+/// An event as it was published.
+struct Asked {
+    publication: Publication,
+    /// From when on it may be matched, or why it is not accepted.
+    turn: Result<Timestamp, IngestError>,
+    /// When it is accepted.
+    now: Timestamp,
 }
+
+type Indexed = (usize, Result<Accepted, IngestError>);
 
 /// The failure of something that all of so many events need.
 fn fail_all(error: RateError, count: usize) -> Vec<Result<Accepted, IngestError>> {
     let error = Arc::new(error);
     (0..count).map(|_| Err(IngestError::Rate(Arc::clone(&error)))).collect()
-}
-
-impl Prepared {
-    fn new(stored: StoredEvent, generated: bool, later: Timestamp) -> Result<Self, IngestError> {
-        let not_json = |_| IngestError::Invalid(vec![FieldProblem::new("data", "must be JSON")]);
-        let wire = Arc::new(WireEvent::new(&stored.event, &stored.payload).map_err(not_json)?);
-        Ok(Self { stored, wire, generated, later })
-    }
-
-    fn accepted(&self, duplicate: bool) -> Accepted {
-        let event = &self.stored.event;
-        Accepted { event_id: event.id.clone(), duplicate, accepted_at: event.accepted_at }
-    }
-
-    /// The message for an event that is matched from `later` on, or from its own moment; `None` when the schedule
-    /// will send it, or nobody.
-    fn message(&self, repeated: bool, now: Timestamp) -> Option<OutgoingMessage> {
-        let StoredEvent { event, schedule, .. } = &self.stored;
-        let waits = |schedule: &EventSchedule| {
-            schedule.due_at.is_some() || schedule.state == ScheduleState::Cancelled
-        };
-        if schedule.as_ref().is_some_and(waits) {
-            return None;
-        }
-        let delay = self.later.max(event.begins_at()).since(now).min(MAX_DELAY);
-        let message = FanOutMessage::new(&event.tenant, Arc::clone(&self.wire));
-        let message = EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message }));
-        Some(OutgoingMessage { body: message.write(), delay, group: event.tenant.to_string() })
-    }
 }
