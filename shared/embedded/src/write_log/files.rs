@@ -41,11 +41,26 @@ struct State {
     /// The highest number that any file has, or had. A number is never used again, or what is left of a file's
     /// earlier use would count again.
     last: u64,
-    spares: Vec<u64>,
+    spares: Vec<Spare>,
     wants_spare: bool,
     /// Files to be put away, in the order of their numbers.
     old: VecDeque<u64>,
     closed: bool,
+}
+
+/// A file to be used.
+#[derive(Clone, Copy)]
+struct Spare {
+    number: u64,
+    /// Whether all of it was written to before. Where that is not known it counts as not.
+    was_full: bool,
+}
+
+/// A file that is used from now on.
+pub(super) struct Taken {
+    pub(super) number: u64,
+    pub(super) file: File,
+    pub(super) was_full: bool,
 }
 
 enum Work {
@@ -62,7 +77,7 @@ impl Files {
                 Name::Log(number) => state.last = state.last.max(number),
                 Name::Spare(number) => {
                     state.last = state.last.max(number);
-                    state.spares.push(number);
+                    state.spares.push(Spare { number, was_full: false });
                 }
                 Name::Other => fs::remove_file(path.with_extension(format!("log-{name}")))?,
             }
@@ -75,7 +90,7 @@ impl Files {
     }
 
     /// A file of full size with a number of its own: a spare one, or one that is made now.
-    pub(super) fn take(&self) -> io::Result<(u64, File)> {
+    pub(super) fn take(&self) -> io::Result<Taken> {
         let Shared { path, .. } = &*self.shared;
         let (number, spare) = {
             let mut state = self.shared.lock();
@@ -84,11 +99,11 @@ impl Files {
         };
         let name = log_path(path, number);
         if let Some(spare) = spare {
-            fs::rename(spare_path(path, spare), &name)?;
+            fs::rename(spare_path(path, spare.number), &name)?;
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name)?;
         allocate(&file)?;
-        Ok((number, file))
+        Ok(Taken { number, file, was_full: spare.is_some_and(|spare| spare.was_full) })
     }
 
     pub(super) fn has_spare(&self) -> bool {
@@ -171,12 +186,12 @@ impl Shared {
                 let kept = put_away(&self.path, number, as_spare)?;
                 let mut state = self.lock();
                 state.old.pop_front();
-                state.spares.extend(kept.then_some(number));
+                state.spares.extend(kept.then_some(Spare { number, was_full: true }));
             }
             Work::MakeSpare { number } => {
                 make_spare(&self.path, number)?;
                 let mut state = self.lock();
-                state.spares.push(number);
+                state.spares.push(Spare { number, was_full: false });
                 state.wants_spare = false;
             }
         }
@@ -212,8 +227,7 @@ pub(crate) fn put_away(path: &Path, number: u64, as_spare: bool) -> io::Result<b
     Ok(kept)
 }
 
-/// Gives a file its size, so that there is room for all of it, and little to note when it is written. Writing zeros
-/// would leave nothing to note at all, at the price of twice the bytes for who writes much.
+/// Gives a file its size, so that there is room for all of it.
 fn allocate(file: &File) -> io::Result<()> {
     if file.metadata()?.len() >= FILE_BYTES {
         return Ok(());

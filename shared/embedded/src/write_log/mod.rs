@@ -21,11 +21,16 @@ pub(crate) use self::files::{KEPT, numbers};
 pub(crate) use self::files::{OldFiles, put_away};
 pub(crate) use self::frame::Frame;
 
-use self::files::Files;
+use self::files::{Files, Taken};
 use self::frame::{Sum, next_frame};
 
 /// The size of a file in bytes. One without a successor grows beyond it.
 pub(crate) const FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How much more than a frame is written where nothing was written before: zeros, which later frames replace. A sync
+/// that finds parts of the file written for the first time has to note that in the file system's journal, and waits
+/// for whatever else is noted there.
+const AHEAD_BYTES: u64 = 256 * 1024;
 
 /// What a file begins with, the version of its form included; the number of the file follows.
 const MAGIC: &[u8; 8] = b"prlog\0\0\x01";
@@ -38,6 +43,8 @@ pub(crate) struct WriteLog {
     number: u64,
     file: File,
     end: End,
+    /// Up to where the file was written to before, be it with something else.
+    written: u64,
     /// The end of what is synced.
     synced: End,
 }
@@ -53,8 +60,8 @@ impl WriteLog {
     /// Begins a new file behind those that are there, which are beside `path` and have its name.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
         let files = Files::open(path)?;
-        let (number, file, end) = begin_file(&files)?;
-        Ok(Self { files, number, file, end, synced: end })
+        let Begun { number, file, end, written } = begin_file(&files)?;
+        Ok(Self { files, number, file, end, written, synced: end })
     }
 
     /// The number of the file.
@@ -71,10 +78,15 @@ impl WriteLog {
     /// Writes a frame, which survives the process when this returns, and a power cut when it is synced. After an
     /// error the log is as it was.
     pub(crate) fn write(&mut self, frame: Frame) -> io::Result<()> {
-        let (bytes, sum) =
+        let (mut bytes, sum) =
             frame.seal(self.end.sum).ok_or_else(|| io::Error::other("the frame is too long"))?;
-        self.file.write_all_at(&bytes, self.end.length)?;
         let length = self.end.length + bytes.len() as u64;
+        if length > self.written {
+            let ahead = FILE_BYTES.saturating_sub(length).min(AHEAD_BYTES);
+            bytes.resize(bytes.len() + ahead as usize, 0);
+        }
+        self.file.write_all_at(&bytes, self.end.length)?;
+        self.written = self.written.max(self.end.length + bytes.len() as u64);
         self.end = End { length, sum };
         if length > FILE_BYTES / 2 {
             self.files.want_spare();
@@ -107,8 +119,8 @@ impl WriteLog {
     /// Goes on in a new file. Answers the number of the one that has ended.
     pub(crate) fn turn_over(&mut self) -> io::Result<u64> {
         self.sync()?;
-        let (number, file, end) = begin_file(&self.files)?;
-        (self.file, self.end, self.synced) = (file, end, end);
+        let Begun { number, file, end, written } = begin_file(&self.files)?;
+        (self.file, self.end, self.written, self.synced) = (file, end, written, end);
         Ok(std::mem::replace(&mut self.number, number))
     }
 
@@ -118,13 +130,22 @@ impl WriteLog {
     }
 }
 
-fn begin_file(files: &Files) -> io::Result<(u64, File, End)> {
-    let (number, file) = files.take()?;
+/// A file of which nothing but the header counts.
+struct Begun {
+    number: u64,
+    file: File,
+    end: End,
+    written: u64,
+}
+
+fn begin_file(files: &Files) -> io::Result<Begun> {
+    let Taken { number, file, was_full } = files.take()?;
     let header = [*MAGIC, number.to_le_bytes()].concat();
     file.write_all_at(&header, 0)?;
     file.sync_all()?;
     files.sync_folder()?;
-    Ok((number, file, End { length: HEADER_BYTES as u64, sum: Sum::of_number(number) }))
+    let end = End { length: HEADER_BYTES as u64, sum: Sum::of_number(number) };
+    Ok(Begun { number, file, end, written: if was_full { FILE_BYTES } else { end.length } })
 }
 
 /// Reads what the files hold: hands each frame's records to `take`, with the number of the file. Answers the files'

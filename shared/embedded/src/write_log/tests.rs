@@ -197,3 +197,28 @@ proptest! {
         prop_assert_eq!(kept(&path).1, expected(whole));
     }
 }
+
+#[test]
+fn what_was_never_written_is_written_ahead_of_the_frames_and_what_was_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let bytes = |number| fs::read(files::log_path(&path, number)).unwrap();
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    // A spare file of which nobody knows what is in it.
+    fs::write(path.with_extension("log-spare-1"), vec![7; FILE_BYTES as usize]).unwrap();
+    let mut log = WriteLog::begin(&path).unwrap();
+    log.append(frame(0, 0)).unwrap();
+    let (end, ahead) = (log.end.length as usize, AHEAD_BYTES as usize);
+    assert!(is_zero(&bytes(2)[end..end + ahead]) && bytes(2)[end + ahead] == 7);
+    log.append(frame(1, 1)).unwrap();
+    assert_eq!(bytes(2)[end + ahead], 7, "there is room until there");
+    // Full, put away, and used again.
+    log.append(large(FILE_BYTES)).unwrap();
+    assert_eq!(log.turn_over().unwrap(), 2);
+    log.old_files().put_away(2);
+    until("put away", || log.files.has_spare());
+    log.turn_over().unwrap();
+    log.append(frame(2, 2)).unwrap();
+    assert_eq!(bytes(log.number)[log.end.length as usize + ahead / 2], b'x');
+    assert_eq!(kept(&path).1["same"], "2");
+}
