@@ -218,15 +218,14 @@ impl Ingest {
             Some(_) => self.in_order.moments(tenant, count),
             None => vec![self.clock.now(); count],
         };
-        let mut asked = publications
+        let asked = publications
             .into_iter()
             .zip(turns)
             .zip(moments)
             .map(|((publication, turn), now)| Asked { publication, turn, now });
-        let portions = std::iter::from_fn(|| {
-            Some(asked.by_ref().take(PORTION).collect()).filter(|portion: &Vec<_>| !portion.is_empty())
-        });
-        let accepted = stream::iter(portions.enumerate())
+        let accepted = stream::iter(asked)
+            .chunks(PORTION)
+            .enumerate()
             .then(|(index, portion)| async move {
                 if index > 0 {
                     yield_now().await;

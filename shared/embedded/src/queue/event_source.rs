@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
@@ -71,7 +71,7 @@ impl EventSource {
         // A place for each message, or for each batch.
         let size = if apart { config.batch_size } else { 1 };
         let places = Arc::new(Semaphore::new(config.concurrency * size));
-        let present = Arc::new(Present::new(if apart { usize::MAX } else { config.concurrency.div_ceil(2) }));
+        let mut present = Present::new(if apart { usize::MAX } else { config.concurrency.div_ceil(2) });
         let mut batches = JoinSet::new();
         loop {
             let ready = async {
@@ -82,7 +82,10 @@ impl EventSource {
             let place = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(_) = batches.join_next(), if !batches.is_empty() => continue,
+                Some(over) = batches.join_next(), if !batches.is_empty() => {
+                    present.leave(over.unwrap_or_default());
+                    continue;
+                }
                 place = ready => place,
             };
             let Ok(mut place) = place else { break };
@@ -102,13 +105,14 @@ impl EventSource {
             if apart {
                 batches.spawn(async move {
                     deal_apart(&queues, queue, &handler, messages, &mut place).await;
+                    HashSet::new()
                 });
             } else {
-                let (groups, present) = (present.join(&messages), Arc::clone(&present));
+                let groups = present.join(&messages);
                 batches.spawn(async move {
                     deal_with(&queues, queue, handler, messages).await;
-                    present.leave(groups);
                     drop(place);
+                    groups
                 });
             }
         }
@@ -119,37 +123,31 @@ impl EventSource {
 /// In how many batches each group is.
 struct Present {
     most: usize,
-    batches: Mutex<HashMap<Arc<str>, usize>>,
+    batches: HashMap<Arc<str>, usize>,
 }
 
 impl Present {
     /// Each may be in so many.
     fn new(most: usize) -> Self {
-        Self { most, batches: Mutex::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { most, batches: HashMap::new() }
     }
 
     /// Whether a group may be in one more.
     fn may_join(&self, group: &str) -> bool {
-        self.lock().get(group).is_none_or(|batches| *batches < self.most)
+        self.batches.get(group).is_none_or(|batches| *batches < self.most)
     }
 
     /// A batch has begun. Answers its groups.
-    fn join(&self, messages: &[HandedOut]) -> HashSet<Arc<str>> {
+    fn join(&mut self, messages: &[HandedOut]) -> HashSet<Arc<str>> {
         let groups: HashSet<_> = messages.iter().map(|message| Arc::clone(&message.group)).collect();
-        let mut batches = self.lock();
-        groups.iter().for_each(|group| *batches.entry(Arc::clone(group)).or_default() += 1);
+        groups.iter().for_each(|group| *self.batches.entry(Arc::clone(group)).or_default() += 1);
         groups
     }
 
     /// A batch of these groups is over.
-    fn leave(&self, groups: HashSet<Arc<str>>) {
-        let mut batches = self.lock();
+    fn leave(&mut self, groups: HashSet<Arc<str>>) {
         for group in groups {
-            if let Entry::Occupied(mut present) = batches.entry(group) {
+            if let Entry::Occupied(mut present) = self.batches.entry(group) {
                 *present.get_mut() -= 1;
                 if *present.get() == 0 {
                     present.remove();

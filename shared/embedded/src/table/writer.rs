@@ -208,6 +208,7 @@ impl WriterThread {
     }
 }
 
+/// Gives the engine what is in these places, with rests as long as there is room.
 fn settle(overlay: &Overlay, mut places: &[Place], backlog: &Backlog) -> Result<(), TableError> {
     while !places.is_empty() {
         let hurries = backlog.is_large();
