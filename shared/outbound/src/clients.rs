@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ipnet::IpNet;
-use reqwest::Client;
-use reqwest::redirect::Policy;
 use rustls::ClientConfig;
 
+use crate::connector::Connector;
 use crate::guard::Guard;
 use crate::lookup::Lookup;
 use crate::networks::NetworkList;
 use crate::rules::Rules;
-
-/// How long a connection may take: name, TCP and TLS. Several addresses of a name share it.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept: most servers and load balancers keep theirs for 60 s or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
@@ -27,16 +27,8 @@ const IDLE_CONNECTIONS: usize = 1024;
 /// How many clients are kept for endpoints with their own list of addresses.
 const RESTRICTED_CLIENTS: usize = 256;
 
-/// The HTTP client cannot be built on this machine.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// There are no root certificates to check receivers' certificates with.
-    #[error("no root certificates are found; install the package ca-certificates, or set SSL_CERT_FILE")]
-    Roots(#[source] rustls::Error),
-    /// The client does not take its settings.
-    #[error("the HTTP client cannot be built")]
-    Client(#[source] reqwest::Error),
-}
+/// A client with its open connections.
+pub(crate) type Client = Arc<legacy::Client<Connector, Full<Bytes>>>;
 
 /// A client for each set of rules, because a client keeps connections open: one that was made for the
 /// addresses of one endpoint must not serve another endpoint, whose rules would have refused them.
@@ -55,29 +47,25 @@ struct Restricted {
 }
 
 impl Clients {
-    pub(crate) fn new(
-        lookup: Arc<dyn Lookup>,
-        operator: Arc<NetworkList>,
-        tls: ClientConfig,
-    ) -> Result<Self, BuildError> {
-        let builder = Builder { lookup, operator, tls };
-        let https = builder.build(false, NetworkList::default())?;
-        let plain = builder.build(true, NetworkList::default())?;
-        Ok(Self { builder, https, plain, restricted: Mutex::default() })
+    pub(crate) fn new(lookup: Arc<dyn Lookup>, operator: Arc<NetworkList>, tls: ClientConfig) -> Self {
+        let builder = Builder { lookup, operator, tls: Arc::new(tls) };
+        let https = builder.build(false, NetworkList::default());
+        let plain = builder.build(true, NetworkList::default());
+        Self { builder, https, plain, restricted: Mutex::default() }
     }
 
     /// The client for requests over plain http or https that go to these networks only, or anywhere when
     /// there are none.
-    pub(crate) fn get(&self, plain: bool, endpoint: &[IpNet]) -> Result<Client, BuildError> {
+    pub(crate) fn get(&self, plain: bool, endpoint: &[IpNet]) -> Client {
         if endpoint.is_empty() {
-            return Ok(if plain { self.plain.clone() } else { self.https.clone() });
+            return Arc::clone(if plain { &self.plain } else { &self.https });
         }
         let key = (plain, NetworkList::new(endpoint));
         if let Some(client) = self.restricted().find(&key) {
-            return Ok(client);
+            return client;
         }
-        let client = self.builder.build(plain, key.1.clone())?;
-        Ok(self.restricted().insert(key, client))
+        let client = self.builder.build(plain, key.1.clone());
+        self.restricted().insert(key, client)
     }
 
     fn restricted(&self) -> MutexGuard<'_, Restricted> {
@@ -108,7 +96,7 @@ impl Restricted {
 struct Builder {
     lookup: Arc<dyn Lookup>,
     operator: Arc<NetworkList>,
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
 }
 
 impl Builder {
@@ -116,20 +104,14 @@ impl Builder {
         clippy::disallowed_methods,
         reason = "this is the one place that builds clients, with the guard"
     )]
-    fn build(&self, plain: bool, endpoint: NetworkList) -> Result<Client, BuildError> {
+    fn build(&self, plain: bool, endpoint: NetworkList) -> Client {
         let rules = Rules { operator: self.operator.clone(), endpoint, plain };
-        let builder = Client::builder()
-            .https_only(!plain)
-            .dns_resolver(Guard { lookup: self.lookup.clone(), rules })
-            .redirect(Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
+        let guard = Guard { lookup: self.lookup.clone(), rules };
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tls_backend_preconfigured(self.tls.clone());
-        builder.build().map_err(BuildError::Client)
+            .build(Connector::new(guard, self.tls.clone()));
+        Arc::new(client)
     }
 }

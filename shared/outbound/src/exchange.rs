@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use http::header::ACCEPT;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use ipnet::IpNet;
 use postrider_application::ports::outbound::{
     Outbound, OutboundError, OutboundRequest, OutboundResponse, Refusal,
 };
 use url::{Host, Url};
 
-use crate::clients::{BuildError, Clients};
-use crate::failure;
+use crate::clients::Clients;
+use crate::failure::Failure;
 use crate::lookup::{Lookup, SystemLookup};
 use crate::networks::NetworkList;
 use crate::rules::Rules;
-use crate::tls;
+use crate::tls::{self, NoRoots};
 
 /// How many bytes of an answer's body are read before the connection is given up. Shorter bodies are read
 /// to their end, though only the beginning is kept, so that the connection can be used again.
@@ -32,38 +36,39 @@ impl HttpOutbound {
     /// A way out to public addresses, and to those that the operator allows.
     ///
     /// # Errors
-    /// When no HTTPS client can be built on this machine.
-    pub fn new(allow_networks: &[IpNet]) -> Result<Self, BuildError> {
+    /// When this machine has no root certificates.
+    pub fn new(allow_networks: &[IpNet]) -> Result<Self, NoRoots> {
         Self::with_lookup(allow_networks, Arc::new(SystemLookup::new()))
     }
 
     /// The same, with names looked up in another way.
     ///
     /// # Errors
-    /// When no HTTPS client can be built on this machine.
-    pub fn with_lookup(allow_networks: &[IpNet], lookup: Arc<dyn Lookup>) -> Result<Self, BuildError> {
-        Self::with_parts(allow_networks, lookup, tls::system_roots()?)
+    /// When this machine has no root certificates.
+    pub fn with_lookup(allow_networks: &[IpNet], lookup: Arc<dyn Lookup>) -> Result<Self, NoRoots> {
+        Ok(Self::with_parts(allow_networks, lookup, tls::system_roots()?))
     }
 
     pub(crate) fn with_parts(
         allow_networks: &[IpNet],
         lookup: Arc<dyn Lookup>,
         tls: rustls::ClientConfig,
-    ) -> Result<Self, BuildError> {
+    ) -> Self {
         let operator = Arc::new(NetworkList::new(allow_networks));
-        let clients = Clients::new(lookup, operator.clone(), tls)?;
-        Ok(Self { operator, clients })
+        let clients = Clients::new(lookup, operator.clone(), tls);
+        Self { operator, clients }
     }
 
-    async fn exchange(&self, request: OutboundRequest, plain: bool) -> Result<OutboundResponse, Failed> {
-        let client = self.clients.get(plain, &request.allowed_networks)?;
-        let mut outgoing = reqwest::Request::new(request.method, request.url);
+    async fn exchange(&self, request: OutboundRequest, plain: bool) -> Result<OutboundResponse, Failure> {
+        let client = self.clients.get(plain, &request.allowed_networks);
+        let mut outgoing = Request::new(Full::new(request.body));
+        *outgoing.method_mut() = request.method;
+        *outgoing.uri_mut() = request.url.as_str().parse()?;
         *outgoing.headers_mut() = request.headers;
-        *outgoing.body_mut() = Some(request.body.into());
-        let mut response = client.execute(outgoing).await?;
-        let (body, body_truncated) = read_body(&mut response, request.keep_body_bytes).await?;
-        let status = response.status().as_u16();
-        Ok(OutboundResponse { status, headers: std::mem::take(response.headers_mut()), body, body_truncated })
+        outgoing.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        let (head, body) = client.request(outgoing).await?.into_parts();
+        let (body, body_truncated) = read_body(body, request.keep_body_bytes).await?;
+        Ok(OutboundResponse { status: head.status.as_u16(), headers: head.headers, body, body_truncated })
     }
 }
 
@@ -76,8 +81,7 @@ impl Outbound for HttpOutbound {
         let timeout = request.timeout;
         match tokio::time::timeout(timeout, self.exchange(request, plain)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(Failed::Exchange(error))) => Err(failure::explain(error, host, timeout)),
-            Ok(Err(Failed::Build(error))) => Err(OutboundError::Connect { reason: error.to_string() }),
+            Ok(Err(failure)) => Err(failure.explain(host, timeout)),
             Err(_) => Err(OutboundError::TimedOut { timeout }),
         }
     }
@@ -104,31 +108,14 @@ impl Outbound for HttpOutbound {
     }
 }
 
-/// Why there was no answer.
-enum Failed {
-    Build(BuildError),
-    Exchange(reqwest::Error),
-}
-
-impl From<BuildError> for Failed {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
-    }
-}
-
-impl From<reqwest::Error> for Failed {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Exchange(error)
-    }
-}
-
 /// Reads a body up to the bound. Answers its beginning, and whether there was more than that.
-async fn read_body(response: &mut reqwest::Response, keep: usize) -> Result<(Bytes, bool), reqwest::Error> {
+async fn read_body(mut body: Incoming, keep: usize) -> Result<(Bytes, bool), hyper::Error> {
     let mut kept = BytesMut::new();
     let mut read = 0;
     while read <= READ_BODY_BYTES
-        && let Some(chunk) = response.chunk().await?
+        && let Some(frame) = body.frame().await
     {
+        let Ok(chunk) = frame?.into_data() else { continue };
         read += chunk.len();
         let wanted = keep.saturating_sub(kept.len()).min(chunk.len());
         kept.extend_from_slice(&chunk[..wanted]);

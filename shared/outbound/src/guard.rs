@@ -2,8 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 
 use crate::lookup::Lookup;
 use crate::rules::Rules;
@@ -15,24 +20,35 @@ pub(crate) struct NoAddress;
 
 /// Looks names up and vets every answer. The client connects to what is answered here and to nothing else,
 /// so that there is no second look-up between the decision and the connection.
+#[derive(Clone)]
 pub(crate) struct Guard {
     pub(crate) lookup: Arc<dyn Lookup>,
     pub(crate) rules: Rules,
 }
 
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Guard {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let answer = self.lookup.lookup(name.as_str());
         let rules = self.rules.clone();
-        Box::pin(async move {
+        async move {
             let addresses = answer.await.map_err(|_| NoAddress)?;
             if addresses.is_empty() {
                 return Err(NoAddress.into());
             }
             // One refused address refuses the name: which of them would be connected to is left to chance.
-            let vetted: Result<Vec<_>, _> = addresses.into_iter().map(|address| rules.vet(address)).collect();
             // The client puts the URL's port in the place of 0.
-            Ok(Box::new(vetted?.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
-        })
+            let vet = |address| Ok(SocketAddr::new(rules.vet(address)?, 0));
+            let vetted: Result<Vec<_>, Self::Error> = addresses.into_iter().map(vet).collect();
+            Ok(vetted?.into_iter())
+        }
+        .boxed()
     }
 }

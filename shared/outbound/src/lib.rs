@@ -1,4 +1,4 @@
-//! The only way out to a receiver over HTTP: the `Outbound` port on reqwest, behind a guard.
+//! The only way out to a receiver over HTTP: the `Outbound` port on hyper, behind a guard.
 //!
 //! Receivers' URLs come from customers, so that every one of them may be an attempt to reach something
 //! inside (server-side request forgery). The guard refuses what is not public unless the operator allows
@@ -8,6 +8,7 @@
 
 mod address;
 mod clients;
+mod connector;
 mod exchange;
 mod failure;
 mod guard;
@@ -18,7 +19,7 @@ mod rules;
 mod tests;
 mod tls;
 
-pub use clients::BuildError;
 pub use exchange::HttpOutbound;
 pub use lookup::{Lookup, SystemLookup};
 pub use networks::{NetworksError, parse_networks};
+pub use tls::NoRoots;

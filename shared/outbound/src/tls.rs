@@ -7,12 +7,15 @@ use rustls::client::WantsClientCert;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::clients::BuildError;
+/// This machine has no root certificates to check receivers' certificates with.
+#[derive(Debug, thiserror::Error)]
+#[error("no root certificates are found; install the package ca-certificates, or set SSL_CERT_FILE")]
+pub struct NoRoots(#[source] rustls::Error);
 
 /// TLS 1.2 and 1.3 with the root certificates of this machine.
-pub(crate) fn system_roots() -> Result<ClientConfig, BuildError> {
+pub(crate) fn system_roots() -> Result<ClientConfig, NoRoots> {
     let verified = begin().and_then(|begun| begun.with_platform_verifier());
-    verified.map(finish).map_err(BuildError::Roots)
+    verified.map(finish).map_err(NoRoots)
 }
 
 /// The same with a root certificate of a test's own.

@@ -1,18 +1,22 @@
 //! What the guard refuses, from the URL to the connection.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use postrider_application::ports::outbound::{Outbound as _, OutboundError, OutboundRequest, Refusal};
-use reqwest::dns::Resolve as _;
 use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service as _;
 
 use super::{Names, local, post};
 use crate::guard::Guard;
 use crate::networks::NetworkList;
 use crate::rules::Rules;
 use crate::tests::server::Server;
-use crate::{HttpOutbound, parse_networks};
+use crate::{HttpOutbound, Lookup, parse_networks};
 
 fn outbound(operator: &str, names: Arc<Names>) -> HttpOutbound {
     HttpOutbound::with_lookup(&parse_networks(operator).unwrap(), names).unwrap()
@@ -89,8 +93,9 @@ async fn what_check_url_refuses_is_not_sent() {
 /// What the guard answers for a name. Nothing is connected to, so that a name may be a public one.
 async fn resolve(names: Arc<Names>, name: &str, operator: &str, plain: bool) -> Result<Vec<IpAddr>, Refusal> {
     let operator = Arc::new(NetworkList::new(&parse_networks(operator).unwrap()));
-    let guard = Guard { lookup: names, rules: Rules { operator, endpoint: NetworkList::default(), plain } };
-    match guard.resolve(name.parse().unwrap()).await {
+    let mut guard =
+        Guard { lookup: names, rules: Rules { operator, endpoint: NetworkList::default(), plain } };
+    match guard.call(name.parse().unwrap()).await {
         Ok(addresses) => Ok(addresses.map(|address| address.ip()).collect()),
         Err(error) => Err(error.downcast_ref::<Refusal>().unwrap().clone()),
     }
@@ -125,6 +130,27 @@ async fn a_name_that_turns_to_this_machine_after_the_first_look_is_not_connected
     let own = TcpStream::connect(address).await.unwrap();
     let (_, first) = listener.accept().await.unwrap();
     assert_eq!(first, own.local_addr().unwrap(), "the first to come was this test itself");
+}
+
+/// A resolver that never answers.
+struct Silence;
+
+impl Lookup for Silence {
+    fn lookup(&self, _: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        futures::future::pending().boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_looked_up_for_ever_is_given_up_before_the_request_is() {
+    let outbound = HttpOutbound::with_lookup(&[], Arc::new(Silence)).unwrap();
+    for (seconds, limit) in [(60, 10), (10, 10), (5, 5)] {
+        let timeout = Duration::from_secs(seconds);
+        let request = OutboundRequest { timeout, ..post("https://slow.example/") };
+        let error = outbound.send(request).await.unwrap_err();
+        let limit = Duration::from_secs(limit);
+        assert!(matches!(error, OutboundError::TimedOut { timeout } if timeout == limit), "{error:?}");
+    }
 }
 
 #[tokio::test]

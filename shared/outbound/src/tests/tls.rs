@@ -54,7 +54,6 @@ async fn a_certificate_counts_for_its_name_when_its_root_is_trusted() {
     let allowed = parse_networks("127.0.0.1").unwrap();
     let trusting = |name: &str| {
         HttpOutbound::with_parts(&allowed, Names::new(name, &[&["127.0.0.1"]]), tls::trusting(root.clone()))
-            .unwrap()
     };
     let url = |name: &str| format!("https://{name}:{}/", address.port());
 

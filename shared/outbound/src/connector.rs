@@ -1,0 +1,68 @@
+//! Connections to receivers: a vetted address, then TCP, then TLS where the URL has https.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::guard::Guard;
+
+/// How long a connection may take: name, TCP and TLS. Several addresses of a name share it.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After how long a silent connection is asked whether the other side is still there, and how often.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// How many such questions may stay without an answer.
+const KEEPALIVE_RETRIES: u32 = 3;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The connection took longer than [`CONNECT_TIMEOUT`]. Travels through the HTTP client's error, where `failure`
+/// finds it.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
+pub(crate) struct ConnectTimedOut;
+
+/// Makes connections to addresses that the guard has vetted. Cheap to clone: the client does it for every request.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<HttpsConnector<HttpConnector<Guard>>>);
+
+impl Connector {
+    pub(crate) fn new(guard: Guard, tls: Arc<ClientConfig>) -> Self {
+        let mut http = HttpConnector::new_with_resolver(guard);
+        // Whether it may be http is decided by the URL's check and by the guard.
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_keepalive(Some(KEEPALIVE));
+        http.set_keepalive_interval(Some(KEEPALIVE));
+        http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+        Self(Arc::new(HttpsConnector::from((http, tls))))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // The guard and the connectors are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = HttpsConnector::clone(&self.0).call(to);
+        async move { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)? }
+            .boxed()
+    }
+}
