@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use axum::Router;
+use axum::ServiceExt as _;
 use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{self, Next};
-use axum::response::Response;
 use axum::serve::ListenerExt as _;
 use postrider_http_api::ClientAddress;
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 use crate::receiver;
 use crate::stack::Stack;
@@ -24,7 +24,7 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// What is served.
 pub(crate) fn router(stack: &Stack) -> Router {
     let receiver = receiver::router(stack.endpoints.clone(), stack.secrets.clone(), stack.clock.clone());
-    postrider_http_api::router(stack.services.clone()).merge(receiver).layer(middleware::from_fn(name_client))
+    postrider_http_api::router(stack.services.clone()).merge(receiver)
 }
 
 /// Serves until `stop` is over, and then until the requests under way are.
@@ -37,17 +37,18 @@ pub(crate) async fn serve(
     let listener = listener.tap_io(|stream| {
         stream.set_nodelay(true).ok();
     });
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+    // Around the router, not a layer of its routes, each of which would be copied for every request.
+    let service = router.map_request(name_client);
+    axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stop)
         .await
 }
 
 /// Tells the API who is calling: here, whoever holds the connection.
-async fn name_client(
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    request.extensions_mut().insert(ClientAddress(address.ip()));
-    next.run(request).await
+fn name_client(mut request: Request) -> Request {
+    if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let client = ClientAddress(address.ip());
+        request.extensions_mut().insert(client);
+    }
+    request
 }

@@ -223,6 +223,9 @@ impl Ingest {
             .zip(turns)
             .zip(moments)
             .map(|((publication, turn), now)| Asked { publication, turn, now });
+        if count <= PORTION {
+            return self.accept_portion(tenant, asked.collect(), version, may_be_reserved).await;
+        }
         let accepted = stream::iter(asked)
             .chunks(PORTION)
             .enumerate()
@@ -233,7 +236,7 @@ impl Ingest {
                 portion
             })
             .map(|portion| self.accept_portion(tenant, portion, version, may_be_reserved))
-            .buffered(count.max(1));
+            .buffered(count);
         accepted.concat().await
     }
 

@@ -137,6 +137,11 @@ impl WireEvent {
         Ok(wire)
     }
 
+    /// The event as JSON text.
+    pub(crate) fn text(&self) -> String {
+        super::write(self, Some(self))
+    }
+
     /// The size in bytes of the data as it is written.
     pub(super) fn data_size(&self) -> usize {
         self.data.as_ref().map_or(0, |data| data.get().len())

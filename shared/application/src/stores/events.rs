@@ -158,7 +158,7 @@ impl EventItem {
             timeline_at: None,
             event_type: event.event_type.to_string(),
             digest: stored.digest.as_str().to_owned(),
-            event: serde_json::to_string(wire).map_err(|error| invalid(TABLE, error))?,
+            event: wire.text(),
             schedule: stored.schedule.map(|schedule| schedule.state.as_str().to_owned()),
             due: None,
             due_at: None,

@@ -164,9 +164,10 @@ impl WriterThread {
         let mut frame = Frame::new();
         let mut judged = Vec::with_capacity(puts.len());
         for (put, reply) in puts {
-            let result = self.overlay.judge(&put, staged.get(&put.place)).map(|entry| {
-                records::push(&mut frame, &put.place, Some(&put.packed));
-                staged.insert(put.place, entry);
+            let staged_there = staged.get(&put.place);
+            let result = self.overlay.judge(put, staged_there).map(|(place, entry)| {
+                records::push(&mut frame, &place, Some(&entry.packed));
+                staged.insert(place, entry);
             });
             judged.push((result, reply));
         }

@@ -2,7 +2,7 @@
 
 use postrider_application::ports::table::{AttributeValue, Expression, Item, Put, TableName};
 
-use super::packed::{Packed, Place, is_plain_number};
+use super::packed::{Packed, Place, is_index_key, is_plain_number};
 
 /// A put of the kind that flows with events: into the ledger, of a plain item, on a plain condition.
 #[derive(Debug, Clone)]
@@ -10,6 +10,10 @@ pub(in crate::table) struct HotPut {
     pub(in crate::table) place: Place,
     pub(in crate::table) packed: Packed,
     pub(super) condition: Condition,
+    /// Whether an index may hold the item.
+    pub(super) indexed: bool,
+    /// When the item expires, in seconds since the Unix epoch.
+    pub(super) expires_at: u64,
 }
 
 /// What must hold of the item that is there.
@@ -31,7 +35,12 @@ impl HotPut {
         }
         let condition = Condition::recognise(put.condition.as_ref())?;
         let (place, packed) = Packed::pack(&put.item)?;
-        Some(Self { place, packed, condition })
+        let indexed = put.item.keys().any(|name| is_index_key(name));
+        let expires_at = match put.item.get("expires_at") {
+            Some(AttributeValue::N(at)) => at.parse().unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
+        Some(Self { place, packed, condition, indexed, expires_at })
     }
 }
 

@@ -69,14 +69,14 @@ impl Overlay {
     /// Makes a put at once. Only where there is no log.
     pub(super) fn put(&self, put: HotPut) -> Result<(), TableError> {
         let mut state = self.state();
-        let entry = state.judge(&put, None, &self.engine)?;
-        state.insert(put.place, entry);
+        let (place, entry) = state.judge(put, None, &self.engine)?;
+        state.insert(place, entry);
         Ok(())
     }
 
     /// Whether a put's condition holds, and what to insert then. `staged` is what was judged and not inserted
     /// yet for the same place.
-    pub(super) fn judge(&self, put: &HotPut, staged: Option<&Entry>) -> Result<Entry, TableError> {
+    pub(super) fn judge(&self, put: HotPut, staged: Option<&Entry>) -> Result<(Place, Entry), TableError> {
         self.state().judge(put, staged, &self.engine)
     }
 

@@ -112,11 +112,6 @@ impl Packed {
         found.and_then(|(_, _, value)| std::str::from_utf8(value).ok())
     }
 
-    /// Whether an index may hold the item.
-    pub(super) fn is_indexed(&self) -> bool {
-        self.attributes().any(|(_, name, _)| std::str::from_utf8(name).is_ok_and(is_index_key))
-    }
-
     fn attributes(&self) -> impl Iterator<Item = (u8, &[u8], &[u8])> {
         let mut rest = &*self.0;
         std::iter::from_fn(move || {

@@ -12,7 +12,7 @@ use crate::table::engine::Engine;
 /// An item that the engine does not have yet.
 #[derive(Debug, Clone)]
 pub(in crate::table) struct Entry {
-    pub(super) packed: Packed,
+    pub(in crate::table) packed: Packed,
     /// Counts writes, so that who copied an entry sees whether it is still the same.
     pub(super) stamp: u64,
     /// Whether an index has to know: this item is in one, or the one that the engine has may be.
@@ -69,22 +69,18 @@ impl State {
     /// that is about to be inserted.
     pub(super) fn judge(
         &mut self,
-        put: &HotPut,
+        put: HotPut,
         staged: Option<&Entry>,
         engine: &Engine,
-    ) -> Result<Entry, TableError> {
+    ) -> Result<(Place, Entry), TableError> {
         let judged = match staged.or_else(|| self.get(&put.place)) {
             Some(there) if put.condition.holds_of(&there.packed) => Ok(there.indexed),
             Some(there) => Err(refused(Some(there.packed.item(&put.place)))),
-            None => self.judge_by_engine(put, engine),
+            None => self.judge_by_engine(&put, engine),
         };
         let was_indexed = judged.inspect_err(|_| self.forget_if_empty(&put.place.pk))?;
-        Ok(Entry {
-            indexed: was_indexed || put.packed.is_indexed(),
-            expires_at: put.packed.number("expires_at").and_then(|at| at.parse().ok()).unwrap_or(u64::MAX),
-            packed: put.packed.clone(),
-            stamp: 0,
-        })
+        let HotPut { place, packed, indexed, expires_at, .. } = put;
+        Ok((place, Entry { packed, stamp: 0, indexed: was_indexed || indexed, expires_at }))
     }
 
     /// The same where the overlay has no entry. Answers whether an index may hold what the engine has.
