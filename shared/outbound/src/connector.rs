@@ -1,5 +1,6 @@
 //! Connections to receivers: a vetted address, then TCP, then TLS where the URL has https.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,12 +27,6 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The connection took longer than [`CONNECT_TIMEOUT`]. Travels through the HTTP client's error, where `failure`
-/// finds it.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
-pub(crate) struct ConnectTimedOut;
 
 /// Makes connections to addresses that the guard has vetted. Cheap to clone: the client does it for every request.
 #[derive(Clone)]
@@ -62,7 +57,7 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = HttpsConnector::clone(&self.0).call(to);
-        async move { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)? }
+        async move { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(io::Error::from)? }
             .boxed()
     }
 }

@@ -223,7 +223,8 @@ impl FanOut {
         let after = message.after()?;
         let (event, payload) = message.event.read(&tenant)?;
         // Boxed because it is seldom asked for: a batch has a future of this kind for each of its events.
-        if event.deliver_at.is_some() && !Box::pin(self.begins(&message, &event)).await? {
+        let is_scheduled = event.begins_at() != event.accepted_at;
+        if is_scheduled && !Box::pin(self.begins(&message, &event)).await? {
             return Ok(None);
         }
         let version = match versions.get(&tenant) {

@@ -14,11 +14,9 @@ use crate::stores::events::{EventSchedule, SavedEvent, ScheduleState};
 const TRIES: usize = 5;
 
 impl FanOut {
-    /// Whether an event is to be matched now. One that is early was sent again; one that was cancelled is over.
+    /// Whether an event that was to be delivered later is to be matched now. One that is early was sent again; one that
+    /// was cancelled is over.
     pub(super) async fn begins(&self, message: &FanOutMessage, event: &Event) -> Result<bool, FanOutError> {
-        if event.begins_at() == event.accepted_at {
-            return Ok(true);
-        }
         let left = event.begins_at().since(self.clock.now());
         if !left.is_zero() {
             let body = EventsMessage::FanOut(Box::new(message.clone())).write();

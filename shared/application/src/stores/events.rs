@@ -148,7 +148,7 @@ fn key(tenant: &TenantId, event: &EventId) -> Key {
 }
 
 impl EventItem {
-    fn write(stored: &StoredEvent, wire: &WireEvent) -> Result<Self, TableError> {
+    fn write(stored: &StoredEvent, wire: &WireEvent) -> Self {
         let event = &stored.event;
         let Key { pk, sk } = key(&event.tenant, &event.id);
         let mut item = Self {
@@ -175,7 +175,7 @@ impl EventItem {
             item.timeline = Some(shard_partition(&event.tenant, shard_of(&event.id)));
             item.timeline_at = Some(place_in_time(event.accepted_at, random));
         }
-        Ok(item)
+        item
     }
 
     fn read(self, tenant: &TenantId) -> Result<StoredEvent, TableError> {
@@ -216,7 +216,7 @@ impl Events {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put_new(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<(), TableError> {
-        let item = encode(TABLE, &EventItem::write(stored, wire)?)?;
+        let item = encode(TABLE, &EventItem::write(stored, wire))?;
         self.0.put(Put { table: TABLE, item, condition: None }).await
     }
 
@@ -225,7 +225,7 @@ impl Events {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put_if_absent(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<Stored, TableError> {
-        let item = encode(TABLE, &EventItem::write(stored, wire)?)?;
+        let item = encode(TABLE, &EventItem::write(stored, wire))?;
         let condition = Some(Expression::new("attribute_not_exists(pk)"));
         match self.0.put(Put { table: TABLE, item, condition }).await {
             Ok(()) => Ok(Stored::New),
@@ -245,7 +245,7 @@ impl Events {
         let version = stored.schedule.map_or(0, |schedule| schedule.version);
         form.schedule = form.schedule.map(|schedule| EventSchedule { version: version + 1, ..schedule });
         let wire = WireEvent::new(&form.event, &form.payload).map_err(|error| invalid(TABLE, error))?;
-        let item = encode(TABLE, &EventItem::write(&form, &wire)?)?;
+        let item = encode(TABLE, &EventItem::write(&form, &wire))?;
         let condition = Expression::new("version = :version").number_value(":version", version);
         match self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await {
             Ok(()) => Ok(SavedEvent::Yes),
