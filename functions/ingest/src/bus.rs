@@ -90,7 +90,7 @@ impl BusEvent<'_> {
         let publication = Publication {
             event_id: Some(event_id),
             event_type,
-            data: payload.slice_ref(event.detail.get().as_bytes()),
+            data: event.detail.into(),
             occurred_at: time.map_err(|error| field("time", &error))?,
             source: event.source.clone(),
             correlation_id: None,
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(tenant.as_str(), "demo");
         assert_eq!(publication.event_id.unwrap().as_str(), "7bf73129-1428-4cd3-a780-95db273d1602");
         assert_eq!(publication.event_type.to_string(), "order.paid");
-        let detail = std::str::from_utf8(&publication.data).unwrap();
+        let detail = publication.data.as_str();
         assert!(SAMPLE.contains(detail) && detail.starts_with('{') && detail.contains("7.50"), "{detail}");
         assert_eq!(publication.source.as_deref(), Some("com.example.shop"));
         assert_eq!(publication.occurred_at, Some(Timestamp::parse("2026-11-02T09:30:00Z").unwrap()));

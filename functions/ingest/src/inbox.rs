@@ -3,7 +3,6 @@
 //! SQS hands a message out at least once. An event without an id of its own gets the message's, so that it is
 //! accepted once all the same.
 
-use bytes::Bytes;
 use postrider_application::inbox::Inbox;
 use postrider_application::ingest::Publication;
 use postrider_application::ports::QueueRecord;
@@ -38,7 +37,7 @@ struct InboxMessage<'a> {
 fn read(record: &QueueRecord) -> Result<(TenantId, Publication), InboxMessageError> {
     let message: InboxMessage<'_> = serde_json::from_str(&record.body)?;
     let tenant = message.tenant.parse().map_err(|error| InboxMessageError::Tenant(format!("{error}")))?;
-    let mut publication = read_publication(&Bytes::copy_from_slice(message.event.get().as_bytes()))?;
+    let mut publication = read_publication(message.event.get())?;
     publication.event_id = publication.event_id.or_else(|| record.message_id.parse().ok());
     Ok((tenant, publication))
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use postrider_application::access::{NewKey, Role};
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::ingest::Publication;
@@ -108,7 +107,7 @@ async fn publish(stack: &Stack, tenant: &TenantId) -> anyhow::Result<EventId> {
     let publication = Publication {
         event_id: None,
         event_type: "demo.hello".parse()?,
-        data: Bytes::from_static(SAMPLE.as_bytes()),
+        data: SAMPLE.parse()?,
         occurred_at: None,
         source: Some("postrider dev".to_owned()),
         correlation_id: None,

@@ -1,15 +1,15 @@
 //! The HTTP server: the API and the built-in receiver on one port.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use axum::Router;
-use axum::ServiceExt as _;
-use axum::extract::{ConnectInfo, Request};
-use axum::serve::ListenerExt as _;
+use axum::serve::{IncomingStream, ListenerExt as _, TapIo};
+use axum::{Extension, Router};
 use postrider_http_api::ClientAddress;
-use tokio::net::TcpListener;
-use tower::ServiceExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tower::{Layer as _, service_fn};
 
 use crate::receiver;
 use crate::stack::Stack;
@@ -33,22 +33,17 @@ pub(crate) async fn serve(
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    // Without this, small answers wait for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        stream.set_nodelay(true).ok();
+    let listener = listener.tap_io(no_delay);
+    // Tells the API who is calling: here, whoever holds the connection. Around the router, not a layer of its routes,
+    // each of which would be copied for every request.
+    let serve_client = service_fn(move |connection: IncomingStream<'_, TapIo<TcpListener, _>>| {
+        let client = Extension(ClientAddress(connection.remote_addr().ip()));
+        ready(Ok::<_, Infallible>(client.layer(router.clone())))
     });
-    // Around the router, not a layer of its routes, each of which would be copied for every request.
-    let service = router.map_request(name_client);
-    axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(listener, serve_client).with_graceful_shutdown(stop).await
 }
 
-/// Tells the API who is calling: here, whoever holds the connection.
-fn name_client(mut request: Request) -> Request {
-    if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let client = ClientAddress(address.ip());
-        request.extensions_mut().insert(client);
-    }
-    request
+/// Without this, small answers wait for the acknowledgement of the one before.
+fn no_delay(stream: &mut TcpStream) {
+    stream.set_nodelay(true).ok();
 }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use postrider_domain::event::Audience;
 use postrider_domain::{Endpoint, Event, EventId, EventType, Priority, Reconciliation, TenantId, Timestamp};
 use serde::Serialize;
@@ -156,10 +155,10 @@ impl Announce {
 
     async fn publish(&self, event: StoredEvent) -> Result<(), AnnounceError> {
         let tenant = event.event.tenant.clone();
-        let wire = WireEvent::new(&event.event, &event.payload).map_err(invalid)?;
+        let wire = WireEvent::new(&event.event, &event.payload);
         let (wire, is_repeated) = match self.events.put_if_absent(&event, &wire).await? {
             Stored::New => (wire, false),
-            Stored::Existing(first) => (WireEvent::new(&first.event, &first.payload).map_err(invalid)?, true),
+            Stored::Existing(first) => (WireEvent::new(&first.event, &first.payload), true),
         };
         let message = FanOutMessage::new(&tenant, wire);
         let message = if is_repeated { message.repeated() } else { message };
@@ -194,7 +193,8 @@ impl Announce {
             priority: Priority::default(),
         };
         let digest = event.content_digest(&data);
-        Ok(StoredEvent { event, payload: Payload::Inline(Bytes::from(data)), digest, schedule: None })
+        let payload = Payload::Inline(data.try_into().map_err(invalid)?);
+        Ok(StoredEvent { event, payload, digest, schedule: None })
     }
 }
 

@@ -37,7 +37,7 @@ impl Pattern {
     /// for `a.b.c` these are `a.b.c`, `a.b.*`, `a.*` and `*`, the last not for Postrider's own events.
     pub fn all_matching(event_type: &EventType) -> Vec<Self> {
         let text = event_type.as_str();
-        let prefixes = text.match_indices('.').map(|(at, _)| Self(format!("{}.*", &text[..at]).into()));
+        let prefixes = text.match_indices('.').map(|(at, _)| Self([&text[..at], ".*"].concat().into()));
         let mut patterns = vec![Self(text.into())];
         patterns.extend((!event_type.is_reserved()).then(|| Self("*".into())));
         patterns.extend(prefixes);

@@ -92,7 +92,7 @@ async fn test(
     PathId(id): PathId<EndpointId>,
     body: JsonBody<MAX_EVENT_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let publication = body.read_or_default::<TestInput>()?.publication(&body.0, id)?;
+    let publication = body.read_or_default::<TestInput>()?.publication(id)?;
     services.endpoints.get(&may.tenant, id).await?.ok_or_else(Problem::not_found)?;
     let accepted = services.ingest.accept_test(&may.tenant, publication).await?;
     Ok(answer(StatusCode::ACCEPTED, &TestBody::new(accepted, id)))

@@ -51,7 +51,7 @@ async fn publish(
     body: JsonBody<MAX_EVENT_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let _share = services.ingest.share(&may.tenant, 1).await;
-    let publication = body.read::<EventInput<'_>>()?.publication(&body.0)?;
+    let publication = body.read::<EventInput<'_>>()?.publication()?;
     let accepted = services.ingest.accept(&may.tenant, publication).await?;
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(answer(status, &AcceptedBody::from(accepted)))
@@ -69,7 +69,7 @@ async fn publish_batch(
             yield_now().await;
         }
         let event = read::<EventInput<'_>>(text.get().as_bytes());
-        match event.and_then(|event| Ok(event.publication(&body.0)?)) {
+        match event.and_then(|event| Ok(event.publication()?)) {
             Ok(publication) => {
                 places.push(index);
                 publications.push(publication);

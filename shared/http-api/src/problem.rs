@@ -289,7 +289,6 @@ impl From<RedeliverError> for Problem {
             | RedeliverError::NotCancellable(_)
             | RedeliverError::Contended => Self::new(Kind::Conflict, error.to_string()),
             RedeliverError::UnknownEndpoint(_) => vec![FieldProblem::new("to_endpoint", error)].into(),
-            RedeliverError::Message(error) => Self::defect(&error),
             RedeliverError::Table(error) => error.into(),
             RedeliverError::Queue(error) => error.into(),
         }

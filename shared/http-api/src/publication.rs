@@ -1,6 +1,5 @@
 //! An event in the JSON of `POST /v1/events`, for those who get it by another way than HTTP.
 
-use bytes::Bytes;
 use postrider_application::ingest::Publication;
 
 use crate::json::read;
@@ -22,7 +21,7 @@ impl From<Problem> for InvalidPublication {
 ///
 /// # Errors
 /// When it would be answered with a problem there.
-pub fn read_publication(text: &Bytes) -> Result<Publication, InvalidPublication> {
-    let event = read::<EventInput<'_>>(text)?;
-    Ok(event.publication(text).map_err(Problem::from)?)
+pub fn read_publication(text: &str) -> Result<Publication, InvalidPublication> {
+    let event = read::<EventInput<'_>>(text.as_bytes())?;
+    Ok(event.publication().map_err(Problem::from)?)
 }

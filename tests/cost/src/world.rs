@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::join_all;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
 use postrider_application::ingest::{Accepted, Ingest, IngestError, Publication};
 use postrider_application::jobs::RunJobs;
+use postrider_application::messages::JsonText;
 use postrider_application::ports::{Blobs, Channel, Channels, Queue, QueueName, Table};
 use postrider_application::record_dead_letter::RecordDeadLetter;
 use postrider_application::redeliver::Redeliver;
@@ -311,12 +311,12 @@ impl Ports<'_> {
 }
 
 /// JSON text of exactly this many bytes, as an order's payment might look.
-fn data(bytes: usize) -> Bytes {
+fn data(bytes: usize) -> JsonText {
     let head = r#"{"order_id":"ord_8XK2M4","amount":129.90,"currency":"EUR","customer":{"id":"cus_31","country":"DE"},"note":""#;
     let filler = bytes - head.len() - 2;
     let mut text = head.to_owned();
     text.extend("The quick brown fox jumps over the lazy dog. ".chars().cycle().take(filler));
     text.push_str("\"}");
     assert_eq!(text.len(), bytes);
-    text.into()
+    text.try_into().unwrap()
 }

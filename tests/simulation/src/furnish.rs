@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::executor::block_on;
 use postrider_application::endpoints::{Changes, NewEndpoint};
 use postrider_application::ingest::Publication;
@@ -53,11 +52,13 @@ pub(crate) fn create_endpoints(
 pub(crate) fn publication(number: usize, event: PlannedEvent) -> Publication {
     let text = format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(event.size as usize));
     let event_id = event.is_named.then(|| format!("event-{number}").parse().ok()).flatten();
-    let Ok(event_type) = "order.paid".parse() else { panic!("a type") };
+    let (Ok(event_type), Ok(data)) = ("order.paid".parse(), text.try_into()) else {
+        panic!("a type and JSON")
+    };
     Publication {
         event_id,
         event_type,
-        data: Bytes::from(text),
+        data,
         occurred_at: None,
         source: None,
         correlation_id: None,

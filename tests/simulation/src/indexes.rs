@@ -38,7 +38,7 @@ impl Indexes {
         for index in IndexName::ALL {
             let ((hash, range), entry) = (index.key_attributes(), entry(index, item));
             let key = (text(item, hash).to_owned(), text(item, range).to_owned());
-            if !item.contains_key(hash) {
+            if !item.contains(hash) {
                 places.remove(&entry);
             } else if places.get(&entry).is_none_or(|place| place.key != key) {
                 let seen_from = self.simulation.now() + self.simulation.draw(|random| random.below(self.lag));

@@ -60,9 +60,7 @@ impl Function {
     async fn data(&self, id: &str) -> Option<String> {
         let stored = self.events.get(&"demo".parse().unwrap(), &id.parse().unwrap()).await.unwrap()?;
         match stored.payload {
-            postrider_application::messages::Payload::Inline(data) => {
-                Some(String::from_utf8(data.to_vec()).unwrap())
-            }
+            postrider_application::messages::Payload::Inline(data) => Some(data.as_str().to_owned()),
             postrider_application::messages::Payload::Stored { .. } => panic!(),
         }
     }

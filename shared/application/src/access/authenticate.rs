@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_domain::{KeyId, TenantId};
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use secrecy::ExposeSecret;
 
-use super::keys::{hash, split};
+use super::keys::{is_same, is_secret_of, split};
 use super::{Permission, Role};
 use crate::cache::TimedCache;
 use crate::ports::{Clock, TableError, Vault, VaultError};
@@ -102,8 +101,7 @@ impl Authenticator {
             };
         };
         let key = self.key(id).await?.ok_or(AuthError::Invalid)?;
-        let matches: bool = hash(secret).as_bytes().ct_eq(key.hash.as_bytes()).into();
-        if !matches || key.expires_at.is_some_and(|end| end <= self.clock.now()) {
+        if !is_secret_of(&key.hash, secret) || key.expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Err(AuthError::Invalid);
         }
         let listed = |address: IpAddr| key.allowed_cidrs.iter().any(|cidr| cidr.contains(&address));
@@ -119,11 +117,8 @@ impl Authenticator {
     }
 
     async fn is_platform_key(&self, bearer: &str) -> Result<bool, VaultError> {
-        // Hashed first, so that the comparison takes the same time whatever the lengths are.
-        let same = |key: &SecretString| {
-            bool::from(hash(bearer).as_bytes().ct_eq(hash(key.expose_secret()).as_bytes()))
-        };
-        Ok(self.vault.platform_key().await?.as_ref().is_some_and(same))
+        let key = self.vault.platform_key().await?;
+        Ok(key.is_some_and(|key| is_same(bearer, key.expose_secret())))
     }
 
     async fn platform(&self, acting_for: Option<&str>) -> Result<Caller, AuthError> {

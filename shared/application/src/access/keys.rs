@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use postrider_domain::{KeyId, TenantId, Timestamp};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::Role;
 use crate::ports::{Clock, Entropy, TableError};
@@ -97,13 +98,24 @@ impl Keys {
     }
 }
 
-/// The hash under which a key's secret part is stored.
-pub(super) fn hash(secret: &str) -> String {
+/// The hash of a secret, as it is stored.
+fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// Whether a secret is the one of which this hash is stored, found in a time that does not tell how near it is.
+pub(super) fn is_secret_of(stored: &str, secret: &str) -> bool {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(stored, &mut hash).is_ok() && Sha256::digest(secret.as_bytes()).ct_eq(&hash).into()
+}
+
+/// Whether two secrets are the same, found in a time that does not tell how long they are and how far they agree.
+pub(super) fn is_same(secret: &str, other: &str) -> bool {
+    Sha256::digest(secret.as_bytes()).ct_eq(&Sha256::digest(other.as_bytes())).into()
 }
 
 /// The public and the secret part of a key's text.
 pub(super) fn split(text: &str) -> Option<(KeyId, &str)> {
     let (id, secret) = text.strip_prefix("prk_")?.split_once('_')?;
-    Some((format!("key_{id}").parse().ok()?, secret))
+    Some((KeyId::from_unprefixed(id)?, secret))
 }

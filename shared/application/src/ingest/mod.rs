@@ -14,7 +14,6 @@ mod prepare;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use postrider_domain::event::Audience;
@@ -24,6 +23,7 @@ use tokio::task::yield_now;
 use self::prepare::Prepared;
 use crate::in_order::AcceptInOrder;
 use crate::matching::MatchError;
+use crate::messages::JsonText;
 use crate::ports::queue::MAX_DELAY;
 use crate::ports::{
     BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
@@ -48,7 +48,7 @@ pub struct Publication {
     /// What kind of fact it is.
     pub event_type: EventType,
     /// The data, as the JSON text it came as.
-    pub data: Bytes,
+    pub data: JsonText,
     /// When it happened.
     pub occurred_at: Option<Timestamp>,
     /// Where it comes from.
@@ -323,10 +323,7 @@ impl Ingest {
             match put {
                 Ok(Stored::New) => stored.push((index, event, false)),
                 Ok(Stored::Existing(first)) if first.digest == event.stored.digest => {
-                    match Prepared::new(*first, false, event.later) {
-                        Ok(first) => stored.push((index, first, true)),
-                        Err(error) => results.push((index, Err(error))),
-                    }
+                    stored.push((index, Prepared::new(*first, false, event.later), true));
                 }
                 Ok(Stored::Existing(_)) => {
                     results.push((index, Err(IngestError::Conflict(event.stored.event.id))));

@@ -32,7 +32,7 @@ impl Ingest {
         later: Timestamp,
         now: Timestamp,
     ) -> Result<Prepared, IngestError> {
-        let size = publication.data.len();
+        let size = publication.data.as_str().len();
         if size > MAX_DATA_BYTES {
             return Err(IngestError::TooLarge { size, limit: MAX_DATA_BYTES });
         }
@@ -55,15 +55,13 @@ impl Ingest {
         if let Audience::Endpoints(endpoints) = &event.audience {
             self.check_endpoints(tenant, endpoints).await?;
         }
-        let text = std::str::from_utf8(&publication.data)
-            .map_err(|_| IngestError::Invalid(vec![FieldProblem::new("data", "must be UTF-8")]))?;
-        let digest = event.content_digest(text);
+        let digest = event.content_digest(publication.data.as_str());
         let payload = if size <= crate::messages::MAX_INLINE_BYTES {
             Payload::Inline(publication.data)
         } else {
             // Named by content: neither a repetition nor another event under the same id changes it.
             let key = format!("payloads/{tenant}/{}/{}", event.id, digest.as_str());
-            self.blobs.put(&key, publication.data).await?;
+            self.blobs.put(&key, publication.data.into_bytes()).await?;
             Payload::Stored { key, size: size as u64 }
         };
         let ahead = event.begins_at().since(now);
@@ -72,7 +70,7 @@ impl Ingest {
             due_at: (ahead > MAX_DELAY).then(|| event.begins_at()),
             version: 1,
         });
-        Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, later)
+        Ok(Prepared::new(StoredEvent { event, payload, digest, schedule }, generated, later))
     }
 
     async fn check_endpoints(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Result<(), IngestError> {
@@ -91,10 +89,9 @@ impl Ingest {
 }
 
 impl Prepared {
-    pub(super) fn new(stored: StoredEvent, generated: bool, later: Timestamp) -> Result<Self, IngestError> {
-        let not_json = |_| IngestError::Invalid(vec![FieldProblem::new("data", "must be JSON")]);
-        let wire = Arc::new(WireEvent::new(&stored.event, &stored.payload).map_err(not_json)?);
-        Ok(Self { stored, wire, generated, later })
+    pub(super) fn new(stored: StoredEvent, generated: bool, later: Timestamp) -> Self {
+        let wire = Arc::new(WireEvent::new(&stored.event, &stored.payload));
+        Self { stored, wire, generated, later }
     }
 
     pub(super) fn accepted(&self, duplicate: bool) -> Accepted {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Counts, SkipReason};
-use postrider_domain::{DeadLetterId, Delivery, Endpoint, EndpointId, Job, TenantId};
+use postrider_domain::{DeadLetterId, Delivery, Endpoint, EndpointId, EventId, Job, TenantId};
 
 use crate::messages::ChannelMessage;
 use crate::ports::queue::send_all;
@@ -30,6 +30,9 @@ pub(super) struct Sending<'a> {
     unsent: Vec<(QueueName, String)>,
 }
 
+/// Events that were looked up, by their ids.
+pub(super) type FoundEvents = HashMap<EventId, Result<StoredEvent, TableError>>;
+
 /// What is to be done about one delivery.
 pub(super) enum Step {
     /// Its message is to be sent.
@@ -38,8 +41,20 @@ pub(super) enum Step {
     Sent,
     /// It is let be.
     Skip(SkipReason),
-    /// Its message cannot be written.
+    /// Its event cannot be read.
     Fail,
+}
+
+/// An event that was looked up, or what becomes of its deliveries without it.
+pub(super) fn readable<'e>(events: &'e FoundEvents, id: &EventId) -> Result<&'e StoredEvent, Step> {
+    match events.get(id) {
+        Some(Ok(stored)) => Ok(stored),
+        Some(Err(error)) => {
+            tracing::error!(event.id = %id, %error, "an event that is to be sent again cannot be read");
+            Err(Step::Fail)
+        }
+        None => Err(Step::Skip(SkipReason::EventExpired)),
+    }
 }
 
 impl<'a> Sending<'a> {
@@ -63,17 +78,9 @@ impl<'a> Sending<'a> {
             return Step::Sent;
         }
         let now = self.redeliver.clock.now();
-        match message_to(stored, endpoint, existing, now) {
-            Ok(message) => {
-                let message = message.renewed(Some(self.job.id), now);
-                let queue = QueueName::of(endpoint.channel, message.event.lane());
-                Step::Send(queue, ChannelMessage::Deliver(Box::new(message)).write())
-            }
-            Err(error) => {
-                tracing::error!(event.id = %stored.event.id, %error, "a stored event cannot be sent again");
-                Step::Fail
-            }
-        }
+        let message = message_to(stored, endpoint, existing, now).renewed(Some(self.job.id), now);
+        let queue = QueueName::of(endpoint.channel, message.event.lane());
+        Step::Send(queue, ChannelMessage::Deliver(Box::new(message)).write())
     }
 
     /// Takes a step. Answers whether the delivery is this job's doing.

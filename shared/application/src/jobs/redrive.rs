@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use postrider_domain::job::{Portion, Redrive, SkipReason};
-use postrider_domain::{
-    Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EventId, Job, JobId, TenantId,
-};
+use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Job, JobId, TenantId};
 
-use super::portion::{PAGES, Sending, Step, TOGETHER};
+use super::portion::{FoundEvents, PAGES, Sending, Step, TOGETHER, readable};
 use super::run::{Done, RunJobError};
 use crate::messages::EventsMessage;
 use crate::ports::{QueueName, TableError};
@@ -20,7 +18,7 @@ use crate::stores::events::StoredEvent;
 struct Loaded {
     deliveries: HashMap<DeliveryId, Delivery>,
     endpoints: HashMap<EndpointId, Endpoint>,
-    events: HashMap<EventId, StoredEvent>,
+    events: FoundEvents,
 }
 
 /// The list that a redrive works through. What the job has marked before stays in it, so that a portion that is
@@ -88,7 +86,7 @@ impl Redeliver {
         Ok(Loaded {
             deliveries: self.deliveries.get_many(tenant, ids).await?,
             endpoints,
-            events: self.events.get_many(tenant, events).await?,
+            events: self.events.look_up(tenant, events).await?,
         })
     }
 
@@ -98,9 +96,9 @@ impl Redeliver {
             return Step::Sent;
         }
         let Some(event) = &letter.event_id else { return Step::Skip(SkipReason::Unreadable) };
-        let stored = loaded.events.get(event);
+        let stored = readable(&loaded.events, event);
         let Some(id) = letter.delivery else {
-            return stored.map_or(Step::Skip(SkipReason::EventExpired), match_again);
+            return stored.map_or_else(|step| step, match_again);
         };
         let Some(delivery) = loaded.deliveries.get(&id) else {
             return Step::Skip(SkipReason::DeliveryExpired);
@@ -117,8 +115,7 @@ impl Redeliver {
         let Some(endpoint) = loaded.endpoints.get(&id.endpoint()) else {
             return Step::Skip(SkipReason::EndpointDeleted);
         };
-        let expired = Step::Skip(SkipReason::EventExpired);
-        stored.map_or(expired, |stored| sending.deliver(stored, endpoint, Some(delivery)))
+        stored.map_or_else(|step| step, |stored| sending.deliver(stored, endpoint, Some(delivery)))
     }
 }
 
@@ -135,11 +132,5 @@ fn is_own(job: &Job, letter: &DeadLetter, loaded: &Loaded) -> bool {
 
 /// An event that could not be matched goes through fan-out again, which finds what it has done.
 fn match_again(stored: &StoredEvent) -> Step {
-    match stored.fan_out() {
-        Ok(message) => Step::Send(QueueName::Events, EventsMessage::FanOut(Box::new(message)).write()),
-        Err(error) => {
-            tracing::error!(event.id = %stored.event.id, %error, "a stored event cannot be sent again");
-            Step::Fail
-        }
-    }
+    Step::Send(QueueName::Events, EventsMessage::FanOut(Box::new(stored.fan_out())).write())
 }

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use postrider_domain::job::{Portion, Replay, ReplayScope, SkipReason};
-use postrider_domain::{
-    DeadLetterId, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EventId, Job,
-};
+use postrider_domain::{DeadLetterId, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Job};
 
-use super::portion::{PAGES, Sending, Step, TOGETHER};
+use super::portion::{PAGES, Sending, Step, TOGETHER, readable};
 use super::run::{Done, RunJobError};
 use crate::ports::TableError;
 use crate::redeliver::Redeliver;
@@ -66,7 +64,7 @@ impl Redeliver {
         let is_own = |delivery: &Delivery| delivery.renewed_by == Some(sending.job.id);
         found.retain(|delivery| scope.admits(delivery.status, &delivery.event_type) || is_own(delivery));
         let events = found.iter().map(|delivery| delivery.event_id.clone());
-        let events: HashMap<EventId, StoredEvent> = self.events.get_many(&sending.job.tenant, events).await?;
+        let events = self.events.look_up(&sending.job.tenant, events).await?;
         let others = self.at_target(sending.job, scope, &found).await?;
         let mut redriven = Vec::new();
         for delivery in &found {
@@ -75,10 +73,11 @@ impl Redeliver {
                 Some(others) => others.get(&at(target.id, delivery)),
             };
             let is_left_alone = |existing: &Delivery| !is_own(existing) && scope.leaves_alone(existing);
-            let step = match (events.get(&delivery.event_id), existing) {
-                (_, Some(existing)) if is_left_alone(existing) => Step::Skip(SkipReason::UnderWay),
-                (Some(stored), existing) => sending.deliver(stored, target, existing),
-                (None, _) => Step::Skip(SkipReason::EventExpired),
+            let step = if existing.is_some_and(is_left_alone) {
+                Step::Skip(SkipReason::UnderWay)
+            } else {
+                let stored = readable(&events, &delivery.event_id);
+                stored.map_or_else(|step| step, |stored| sending.deliver(stored, target, existing))
             };
             if sending.take(step) {
                 redriven.extend(existing.and_then(|existing| given_up(existing, sending.job)));

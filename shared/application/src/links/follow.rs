@@ -43,7 +43,7 @@ pub struct FoundData {
 
 impl FoundData {
     /// Its size in bytes.
-    pub const fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.payload.size()
     }
 }

@@ -2,13 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use postrider_domain::event::Audience;
 use postrider_domain::{Event, Lane, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
 
-use super::MessageError;
+use super::{JsonText, MessageError};
 
 /// The largest data in bytes that travels in messages and lies in the event's item. Larger data is kept as a
 /// blob: from 8 KB on, storing it there costs less than DynamoDB's write units ($0.625 per million and KB
@@ -19,7 +17,7 @@ pub const MAX_INLINE_BYTES: usize = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
     /// The JSON text, as it came.
-    Inline(Bytes),
+    Inline(JsonText),
     /// The key of a blob that holds it, and its size in bytes.
     Stored {
         /// The blob's key.
@@ -31,9 +29,9 @@ pub enum Payload {
 
 impl Payload {
     /// The size of the data in bytes.
-    pub const fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         match self {
-            Self::Inline(data) => data.len() as u64,
+            Self::Inline(data) => data.as_str().len() as u64,
             Self::Stored { size, .. } => *size,
         }
     }
@@ -62,7 +60,7 @@ pub struct WireEvent {
     priority: Option<u32>,
     /// `null` is data like any other.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    data: Option<Box<RawValue>>,
+    data: Option<JsonText>,
     /// In place of `data` where that has characters which SQS refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
@@ -71,8 +69,8 @@ pub struct WireEvent {
 }
 
 /// Tells data that is `null` from none.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
-    Box::deserialize(deserializer).map(Some)
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonText>, D::Error> {
+    JsonText::deserialize(deserializer).map(Some)
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,10 +96,7 @@ struct WireBlob {
 
 impl WireEvent {
     /// Writes an event.
-    ///
-    /// # Errors
-    /// When the inline data is not JSON.
-    pub fn new(event: &Event, payload: &Payload) -> Result<Self, MessageError> {
+    pub fn new(event: &Event, payload: &Payload) -> Self {
         let mut wire = Self {
             id: event.id.to_string(),
             event_type: event.event_type.to_string(),
@@ -125,16 +120,10 @@ impl WireEvent {
         };
         match payload {
             Payload::Stored { key, size } => wire.blob = Some(WireBlob { key: key.clone(), size: *size }),
-            Payload::Inline(data) => {
-                let text = std::str::from_utf8(data).map_err(MessageError::new)?;
-                if is_allowed_by_sqs(text) {
-                    wire.data = Some(RawValue::from_string(text.to_owned()).map_err(MessageError::new)?);
-                } else {
-                    wire.data_base64 = Some(BASE64.encode(data));
-                }
-            }
+            Payload::Inline(data) if is_allowed_by_sqs(data.as_str()) => wire.data = Some(data.clone()),
+            Payload::Inline(data) => wire.data_base64 = Some(BASE64.encode(data)),
         }
-        Ok(wire)
+        wire
     }
 
     /// The event as JSON text.
@@ -144,7 +133,7 @@ impl WireEvent {
 
     /// The size in bytes of the data as it is written.
     pub(super) fn data_size(&self) -> usize {
-        self.data.as_ref().map_or(0, |data| data.get().len())
+        self.data.as_ref().map_or(0, |data| data.as_str().len())
             + self.data_base64.as_ref().map_or(0, String::len)
     }
 
@@ -168,9 +157,10 @@ impl WireEvent {
             }
         };
         let payload = match (&self.data, &self.data_base64, &self.blob) {
-            (Some(data), None, None) => Payload::Inline(Bytes::copy_from_slice(data.get().as_bytes())),
+            (Some(data), None, None) => Payload::Inline(data.clone()),
             (None, Some(data), None) => {
-                Payload::Inline(BASE64.decode(data).map_err(MessageError::new)?.into())
+                let text = BASE64.decode(data).map_err(MessageError::new)?;
+                Payload::Inline(String::from_utf8(text).map_err(MessageError::new)?.try_into()?)
             }
             (None, None, Some(blob)) => Payload::Stored { key: blob.key.clone(), size: blob.size },
             _ => return Err(MessageError::new("there must be one of data, data_base64 and blob")),

@@ -5,10 +5,12 @@
 mod channel;
 mod event;
 mod events;
+mod json_text;
 
 pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
 pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
 pub use events::{EventsMessage, FanOutMessage, JobMessage, Progress, ReleaseMessage, SkipMessage};
+pub use json_text::JsonText;
 
 /// The body of a message cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -51,7 +51,7 @@ pub struct BlobError {
 /// When the store fails, or has no such blob although it should.
 pub async fn load(blobs: &dyn Blobs, payload: &Payload) -> Result<Bytes, BlobError> {
     match payload {
-        Payload::Inline(data) => Ok(data.clone()),
+        Payload::Inline(data) => Ok(data.clone().into_bytes()),
         Payload::Stored { key, .. } => blobs.get(key).await?.ok_or_else(|| BlobError {
             action: "find",
             key: key.clone(),

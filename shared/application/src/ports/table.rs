@@ -1,13 +1,15 @@
 //! DynamoDB's operations, with its own expressions, so that there is one data model everywhere.
 
+mod item;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
 pub use serde_dynamo::AttributeValue;
 
-/// An item: attribute names and values.
-pub type Item = HashMap<String, AttributeValue>;
+pub use self::item::{AttributeName, Item};
 
 /// The tables, by life-cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,10 +91,7 @@ impl Key {
 
     /// The key as attributes.
     pub fn into_item(self) -> Item {
-        Item::from([
-            ("pk".to_owned(), AttributeValue::S(self.pk)),
-            ("sk".to_owned(), AttributeValue::S(self.sk)),
-        ])
+        Item::from([("pk", AttributeValue::S(self.pk)), ("sk", AttributeValue::S(self.sk))])
     }
 }
 
@@ -100,7 +99,7 @@ impl Key {
 #[derive(Debug, Clone, Default)]
 pub struct Expression {
     /// The expression's text.
-    pub text: String,
+    pub text: Cow<'static, str>,
     /// What the `#names` in it stand for.
     pub names: HashMap<String, String>,
     /// What the `:values` in it stand for.
@@ -109,7 +108,7 @@ pub struct Expression {
 
 impl Expression {
     /// An expression without names or values.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
@@ -122,24 +121,24 @@ impl Expression {
 
     /// Says what a `:value` stands for, a text.
     #[must_use]
-    pub fn text_value(self, placeholder: &str, value: impl Into<String>) -> Self {
+    pub fn text_value(self, placeholder: &'static str, value: impl Into<String>) -> Self {
         self.value(placeholder, AttributeValue::S(value.into()))
     }
 
     /// Says what a `:value` stands for, a number.
     #[must_use]
-    pub fn number_value(self, placeholder: &str, value: u64) -> Self {
+    pub fn number_value(self, placeholder: &'static str, value: u64) -> Self {
         self.value(placeholder, AttributeValue::N(value.to_string()))
     }
 
     /// The same with a number that may be negative in a placeholder's place.
     #[must_use]
-    pub fn signed_value(self, placeholder: &str, value: i64) -> Self {
+    pub fn signed_value(self, placeholder: &'static str, value: i64) -> Self {
         self.value(placeholder, AttributeValue::N(value.to_string()))
     }
 
-    fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
-        self.values.insert(placeholder.to_owned(), value);
+    fn value(mut self, placeholder: &'static str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder, value);
         self
     }
 }
@@ -165,7 +164,7 @@ pub struct Update {
     /// What to change. Its names and values also serve the condition.
     pub update: Expression,
     /// What must hold of the item that is there.
-    pub condition: Option<String>,
+    pub condition: Option<Cow<'static, str>>,
 }
 
 /// `Delete` in a transaction.

@@ -27,7 +27,6 @@ use postrider_domain::{Reconciliation, Timestamp};
 
 use self::known::KnownEndpoints;
 use crate::announce::{Announce, AnnounceError};
-use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
 use crate::stores::reconciliations::{Changed, HourFilter};
 use crate::stores::{
@@ -62,9 +61,6 @@ pub enum ReconcileError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A stored event cannot be written into a message.
-    #[error(transparent)]
-    Message(#[from] MessageError),
     /// It could not be told that something is missing or stuck.
     #[error(transparent)]
     Announce(#[from] AnnounceError),

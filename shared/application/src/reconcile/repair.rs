@@ -28,7 +28,7 @@ impl Reconcile {
     ) -> Result<u64, ReconcileError> {
         let mut messages = Vec::new();
         for stored in events {
-            let message = stored.fan_out()?;
+            let message = stored.fan_out();
             // One that has not begun is for the endpoints that there are when it does.
             let is_to_begin =
                 stored.schedule.is_some_and(|schedule| schedule.state == ScheduleState::Waiting);
@@ -64,7 +64,7 @@ impl Reconcile {
     async fn send_portion(&self, deliveries: Vec<Delivery>) -> Result<u64, ReconcileError> {
         let messages: Vec<_> = stream::iter(deliveries)
             .map(|delivery| async move {
-                let message = message_for::<ReconcileError>(&self.events, &delivery, 0).await?;
+                let message = message_for(&self.events, &delivery, 0).await?;
                 Ok::<_, ReconcileError>((delivery, message))
             })
             .buffered(PARALLEL)

@@ -113,7 +113,7 @@ impl Redeliver {
     async fn match_again(&self, letter: &DeadLetter) -> Result<OutgoingMessage, RedeliverError> {
         let event = letter.event_id.as_ref().ok_or(RedeliverError::Unreadable)?;
         let stored = self.events.get(&letter.tenant, event).await?.ok_or(RedeliverError::EventExpired)?;
-        let body = EventsMessage::FanOut(Box::new(stored.fan_out()?)).write();
+        let body = EventsMessage::FanOut(Box::new(stored.fan_out())).write();
         Ok(OutgoingMessage { body, delay: Duration::ZERO, group: letter.tenant.to_string() })
     }
 

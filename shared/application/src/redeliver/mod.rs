@@ -15,7 +15,7 @@ use postrider_domain::{
 
 pub use self::dead_letters::Settlement;
 
-use crate::messages::{ChannelMessage, DeliverMessage, MessageError, WireEvent};
+use crate::messages::{ChannelMessage, DeliverMessage, WireEvent};
 use crate::ports::queue::send_all;
 use crate::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::stores::dead_letters::{DeadLetterState, Handling};
@@ -59,9 +59,6 @@ pub enum RedeliverError {
     /// The event is not there any more.
     #[error("the event is not kept any more, so there is nothing to send")]
     EventExpired,
-    /// The stored event cannot be written into a message.
-    #[error(transparent)]
-    Message(#[from] MessageError),
     /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -70,15 +67,15 @@ pub enum RedeliverError {
     Queue(#[from] QueueError),
 }
 
-/// The message for a delivery's next attempt; `None` when its event is not kept any more. It fails as the caller does.
-pub(crate) async fn message_for<E: From<TableError> + From<MessageError>>(
+/// The message for a delivery's next attempt; `None` when its event is not kept any more.
+pub(crate) async fn message_for(
     events: &Events,
     delivery: &Delivery,
     endpoint_version: u64,
-) -> Result<Option<DeliverMessage>, E> {
+) -> Result<Option<DeliverMessage>, TableError> {
     let Some(stored) = events.get(&delivery.tenant, &delivery.event_id).await? else { return Ok(None) };
     let (tenant, endpoint) = (&delivery.tenant, delivery.endpoint());
-    let wire = WireEvent::new(&stored.event, &stored.payload)?;
+    let wire = WireEvent::new(&stored.event, &stored.payload);
     let first = DeliverMessage::first(tenant, endpoint, endpoint_version, delivery.created_at, wire);
     Ok(Some(first.attempt_at(delivery.attempt_count + 1, None)))
 }
@@ -89,12 +86,12 @@ pub(crate) fn message_to(
     endpoint: &Endpoint,
     existing: Option<&Delivery>,
     now: Timestamp,
-) -> Result<DeliverMessage, MessageError> {
-    let wire = WireEvent::new(&stored.event, &stored.payload)?;
+) -> DeliverMessage {
+    let wire = WireEvent::new(&stored.event, &stored.payload);
     let created_at = existing.map_or(now, |delivery| delivery.created_at);
     let first = DeliverMessage::first(&endpoint.tenant, endpoint.id, endpoint.version, created_at, wire);
     let number = existing.map_or(1, |delivery| delivery.attempt_count + 1);
-    Ok(first.attempt_at(number, None).rechecked())
+    first.attempt_at(number, None).rechecked()
 }
 
 /// Delivers again.
@@ -165,7 +162,7 @@ impl Redeliver {
         }
         let now = self.clock.now();
         let delivery = Delivery::new(event, to, endpoint.channel, endpoint.retry.max_attempts, now);
-        self.send(&endpoint, message_to(&stored, &endpoint, None, now)?.renewed(None, now)).await?;
+        self.send(&endpoint, message_to(&stored, &endpoint, None, now).renewed(None, now)).await?;
         // A worker that was faster has created it already.
         self.deliveries.create(&delivery).await?;
         Ok(delivery)
@@ -196,7 +193,7 @@ impl Redeliver {
         let Some(endpoint) = record.map(|record| record.endpoint).filter(|e| e.in_order.is_some()) else {
             return Ok(());
         };
-        let message = message_for::<RedeliverError>(&self.events, cancelled, endpoint.version).await?;
+        let message = message_for(&self.events, cancelled, endpoint.version).await?;
         let Some(message) = message else { return Ok(()) };
         Ok(self.send_in(&endpoint, message.rechecked(), WAKE_LINE).await?)
     }
@@ -208,7 +205,7 @@ impl Redeliver {
         delivery: &mut Delivery,
     ) -> Result<(), RedeliverError> {
         let now = self.clock.now();
-        let message = message_to(stored, endpoint, Some(delivery), now)?;
+        let message = message_to(stored, endpoint, Some(delivery), now);
         self.send(endpoint, message.renewed(None, now)).await?;
         delivery.restart(now);
         delivery.max_attempts = endpoint.retry.max_attempts;

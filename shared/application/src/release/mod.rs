@@ -212,9 +212,7 @@ impl Release {
     ) -> Result<usize, ReleaseError> {
         let mut count = 0;
         let mut messages = stream::iter(deliveries)
-            .map(|delivery| async move {
-                message_for::<ReleaseError>(&self.events, &delivery, endpoint.version).await
-            })
+            .map(|delivery| async move { message_for(&self.events, &delivery, endpoint.version).await })
             .buffered(16)
             // A delivery whose event has expired stays parked until it expires itself.
             .try_filter_map(|message| future::ready(Ok(message)))

@@ -21,7 +21,7 @@ impl Schedule {
         delivery.due_at = Some(self.clock.now().after(LEASE));
         let Saved::Yes = self.deliveries.save(&delivery).await? else { return Ok(false) };
         delivery.version += 1;
-        if let Some(message) = message_for::<ScheduleError>(&self.events, &delivery, 0).await? {
+        if let Some(message) = message_for(&self.events, &delivery, 0).await? {
             let message =
                 message.attempt_at(delivery.attempt_count + 1, delivery.next_attempt_at).rechecked();
             let queue = QueueName::of(delivery.channel, message.event.lane());

@@ -20,7 +20,7 @@ impl Schedule {
         stored.schedule = Some(EventSchedule { due_at: put_off, ..schedule });
         let SavedEvent::Yes = self.events.save(&stored).await? else { return Ok(false) };
         let tenant = &stored.event.tenant;
-        let message = stored.fan_out()?;
+        let message = stored.fan_out();
         let body = EventsMessage::FanOut(Box::new(message)).write();
         let message = OutgoingMessage { body, delay: wait, group: tenant.to_string() };
         send_all(&*self.queue, QueueName::Events, vec![message]).await?;

@@ -17,7 +17,6 @@ use futures::stream::{self, StreamExt as _};
 use postrider_domain::Timestamp;
 
 use crate::endpoints::{Breaker, ChangeStatus, EndpointError};
-use crate::messages::MessageError;
 use crate::ports::{Clock, Queue, QueueError, TableError};
 use crate::stores::due::{Due, DueShard};
 use crate::stores::{Deliveries, Endpoints, Events};
@@ -51,9 +50,6 @@ pub enum ScheduleError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A stored event cannot be written into a message.
-    #[error(transparent)]
-    Message(#[from] MessageError),
     /// A circuit's endpoint cannot be dealt with.
     #[error(transparent)]
     Circuit(#[from] EndpointError),

@@ -135,13 +135,13 @@ impl Deliveries {
         tenant: &TenantId,
         rows: Vec<(String, Item)>,
     ) -> Result<Vec<(String, Delivery)>, TableError> {
-        let named = rows.iter().filter(|(_, item)| !item.contains_key("status"));
+        let named = rows.iter().filter(|(_, item)| !item.contains("status"));
         let ids: Result<Vec<DeliveryId>, TableError> =
             named.map(|(_, item)| id_of(text(item, "pk"), text(item, "sk"))).collect();
         let mut loaded = self.get_many(tenant, ids?).await?;
         let mut deliveries = Vec::new();
         for (place, item) in rows {
-            if item.contains_key("status") {
+            if item.contains("status") {
                 deliveries.push((place, read_item(tenant, item)?));
             } else if let Some(delivery) = loaded.remove(&id_of(text(&item, "pk"), text(&item, "sk"))?) {
                 deliveries.push((place, delivery));

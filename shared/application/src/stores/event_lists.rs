@@ -74,7 +74,7 @@ impl Events {
         tenant: &TenantId,
         rows: Vec<(String, Item)>,
     ) -> Result<Vec<(String, StoredEvent)>, TableError> {
-        let is_named = |item: &Item| !item.contains_key("event");
+        let is_named = |item: &Item| !item.contains("event");
         let key = |item: &Item| Key::new(text(item, "pk"), text(item, "sk"));
         let keys = rows.iter().filter(|(_, item)| is_named(item)).map(|(_, item)| key(item)).collect();
         let loaded = self.0.batch_get(TABLE, keys).await?;
@@ -101,7 +101,7 @@ impl Events {
 
 /// The row's place in time.
 fn place(item: &Item) -> String {
-    let attribute = if item.contains_key("timeline_at") { "timeline_at" } else { "sk" };
+    let attribute = if item.contains("timeline_at") { "timeline_at" } else { "sk" };
     text(item, attribute).to_owned()
 }
 

@@ -118,7 +118,7 @@ fn read(tenant: &TenantId, item: &Item) -> Result<AcceptedEvent, TableError> {
     let wrong = |error: &str| invalid(TableName::Ledger, error);
     let time_of = |place: &EventId| place.as_generated().map(|ulid: Ulid| ulid.timestamp_ms());
     let parse = |text: &str| text.parse::<EventId>().map_err(|_| wrong("a place in time is no event id"));
-    let (id, place) = if item.contains_key("timeline_at") {
+    let (id, place) = if item.contains("timeline_at") {
         let prefix = format!("T#{tenant}#E#");
         let id = text(item, "pk").strip_prefix(&prefix).ok_or_else(|| wrong("not an event's key"))?;
         (parse(id)?, parse(text(item, "timeline_at"))?)

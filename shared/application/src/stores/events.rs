@@ -4,7 +4,8 @@
 //! An event under its publisher's own id has that id as its key, which makes publishing it twice a failed
 //! condition, and its place in time in the index `timeline`.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use postrider_domain::event::ContentDigest;
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::due::{self, DueShard};
-use super::item::{decode, encode, invalid};
-use crate::messages::{FanOutMessage, MessageError, Payload, WireEvent};
+use super::item::{decode, encode, invalid, text};
+use crate::messages::{FanOutMessage, Payload, WireEvent};
 use crate::ports::table::{Expression, Item, Key, Put, Table, TableError, TableName};
 
 pub(super) const TABLE: TableName = TableName::Ledger;
@@ -41,11 +42,8 @@ pub struct StoredEvent {
 
 impl StoredEvent {
     /// The message that has it matched with subscriptions.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn fan_out(&self) -> Result<FanOutMessage, MessageError> {
-        Ok(FanOutMessage::new(&self.event.tenant, WireEvent::new(&self.event, &self.payload)?))
+    pub(crate) fn fan_out(&self) -> FanOutMessage {
+        FanOutMessage::new(&self.event.tenant, WireEvent::new(&self.event, &self.payload))
     }
 }
 
@@ -102,7 +100,7 @@ pub enum Stored {
 }
 
 #[derive(Serialize, Deserialize)]
-struct EventItem {
+struct EventItem<'a> {
     pk: String,
     sk: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,12 +108,12 @@ struct EventItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeline_at: Option<String>,
     /// As an attribute of its own so that a list can filter by it.
-    event_type: String,
-    digest: String,
+    event_type: Cow<'a, str>,
+    digest: Cow<'a, str>,
     /// JSON text of the event with its data or the blob's key.
     event: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    schedule: Option<String>,
+    schedule: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +125,7 @@ struct EventItem {
 }
 
 pub(super) fn shard_partition(tenant: &TenantId, shard: u8) -> String {
-    format!("T#{tenant}#E#{shard}")
+    ["T#", tenant.as_str(), "#E#", &shard.to_string()].concat()
 }
 
 fn shard_of(event: &EventId) -> u8 {
@@ -147,8 +145,8 @@ fn key(tenant: &TenantId, event: &EventId) -> Key {
     }
 }
 
-impl EventItem {
-    fn write(stored: &StoredEvent, wire: &WireEvent) -> Self {
+impl<'a> EventItem<'a> {
+    fn write(stored: &'a StoredEvent, wire: &WireEvent) -> Self {
         let event = &stored.event;
         let Key { pk, sk } = key(&event.tenant, &event.id);
         let mut item = Self {
@@ -156,10 +154,10 @@ impl EventItem {
             sk,
             timeline: None,
             timeline_at: None,
-            event_type: event.event_type.to_string(),
-            digest: stored.digest.as_str().to_owned(),
+            event_type: event.event_type.as_str().into(),
+            digest: stored.digest.as_str().into(),
             event: wire.text(),
-            schedule: stored.schedule.map(|schedule| schedule.state.as_str().to_owned()),
+            schedule: stored.schedule.map(|schedule| schedule.state.as_str().into()),
             due: None,
             due_at: None,
             version: stored.schedule.map(|schedule| schedule.version),
@@ -187,7 +185,7 @@ impl EventItem {
             let state = known.ok_or_else(|| invalid(TABLE, "the event's schedule has no known state"))?;
             Ok(EventSchedule { state, due_at, version: self.version.unwrap_or_default() })
         });
-        let digest = ContentDigest::from_stored(self.digest);
+        let digest = ContentDigest::from_stored(self.digest.into_owned());
         Ok(StoredEvent { event, payload, digest, schedule: schedule.transpose()? })
     }
 }
@@ -244,7 +242,7 @@ impl Events {
         let mut form = stored.clone();
         let version = stored.schedule.map_or(0, |schedule| schedule.version);
         form.schedule = form.schedule.map(|schedule| EventSchedule { version: version + 1, ..schedule });
-        let wire = WireEvent::new(&form.event, &form.payload).map_err(|error| invalid(TABLE, error))?;
+        let wire = WireEvent::new(&form.event, &form.payload);
         let item = encode(TABLE, &EventItem::write(&form, &wire))?;
         let condition = Expression::new("version = :version").number_value(":version", version);
         match self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await {
@@ -266,22 +264,35 @@ impl Events {
     /// Those of a tenant's events that are there.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// When the table, or one of the events, cannot be read.
     pub async fn get_many(
         &self,
         tenant: &TenantId,
         ids: impl IntoIterator<Item = EventId>,
     ) -> Result<HashMap<EventId, StoredEvent>, TableError> {
+        let found = self.look_up(tenant, ids).await?;
+        found.into_iter().map(|(id, stored)| Ok((id, stored?))).collect()
+    }
+
+    /// Those of a tenant's events that are there, each by itself: one that cannot be read is an error in its place.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn look_up(
+        &self,
+        tenant: &TenantId,
+        ids: impl IntoIterator<Item = EventId>,
+    ) -> Result<HashMap<EventId, Result<StoredEvent, TableError>>, TableError> {
         // A key may be asked for once only.
-        let ids: HashSet<EventId> = ids.into_iter().collect();
+        let mut ids: HashMap<Key, EventId> = ids.into_iter().map(|id| (key(tenant, &id), id)).collect();
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let items = self.0.batch_get(TABLE, ids.iter().map(|id| key(tenant, id)).collect()).await?;
-        let events = items.into_iter().map(|item| {
-            let stored = read_item(tenant, item)?;
-            Ok((stored.event.id.clone(), stored))
+        let items = self.0.batch_get(TABLE, ids.keys().cloned().collect()).await?;
+        let found = items.into_iter().filter_map(|item| {
+            let id = ids.remove(&Key::new(text(&item, "pk"), text(&item, "sk")))?;
+            Some((id, read_item(tenant, item)))
         });
-        events.collect()
+        Ok(found.collect())
     }
 }

@@ -1,23 +1,35 @@
 //! Between items and the structs that describe them.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+mod fields;
 
+use serde::Serialize;
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde_dynamo::Deserializer;
+
+use self::fields::Fields;
 use crate::ports::table::{AttributeValue, Item, TableError, TableName};
 
 /// The struct as an item; fields that are `None` should be skipped by it.
 pub(super) fn encode<T: Serialize>(table: TableName, value: &T) -> Result<Item, TableError> {
-    // Asked for as a value, because `to_item` would build the map twice.
-    match serde_dynamo::to_attribute_value(value) {
-        Ok(AttributeValue::M(item)) => Ok(item),
-        Ok(_) => Err(invalid(table, "an item is made of a struct")),
-        Err(error) => Err(invalid(table, error)),
-    }
+    value.serialize(Fields).map_err(|error| invalid(table, error))
 }
 
 /// The item as a struct; attributes that the struct does not name are ignored.
 pub(super) fn decode<T: DeserializeOwned>(table: TableName, item: Item) -> Result<T, TableError> {
-    serde_dynamo::from_item(item).map_err(|error| TableError::Invalid { table, source: error.into() })
+    let attributes = item.into_iter().map(|(name, value)| (name, Value(value)));
+    T::deserialize(MapDeserializer::new(attributes)).map_err(|error| invalid(table, error))
+}
+
+/// An attribute's value, to be read.
+struct Value(AttributeValue);
+
+impl IntoDeserializer<'_, serde_dynamo::Error> for Value {
+    type Deserializer = Deserializer;
+
+    fn into_deserializer(self) -> Deserializer {
+        Deserializer::from_attribute_value(self.0)
+    }
 }
 
 /// An item's attribute does not hold what it should.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
@@ -69,7 +68,7 @@ impl Table for CountingTable {
     }
 
     async fn put(&self, put: Put) -> Result<(), TableError> {
-        if put.item.contains_key("spent_until") {
+        if put.item.contains("spent_until") {
             self.bucket_writes.fetch_add(1, Ordering::SeqCst);
             let less = |left: usize| left.checked_sub(1);
             if self.throttled.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
@@ -270,7 +269,7 @@ impl Fleet {
         let publication = || Publication {
             event_id: None,
             event_type: "order.paid".parse().unwrap(),
-            data: Bytes::from_static(b"{}"),
+            data: "{}".parse().unwrap(),
             occurred_at: None,
             source: None,
             correlation_id: None,

@@ -12,7 +12,7 @@ fn publication(id: &str, data: &'static str) -> Publication {
     Publication {
         event_id: Some(id.parse().unwrap()),
         event_type: "a.b".parse().unwrap(),
-        data: data.into(),
+        data: data.parse().unwrap(),
         occurred_at: None,
         source: None,
         correlation_id: None,

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use postrider_application::announce::News;
 use postrider_application::ingest::{IngestError, Publication};
 use postrider_application::ports::QueueName;
@@ -101,7 +100,7 @@ async fn nobody_else_publishes_such_events() {
     let publication = Publication {
         event_id: None,
         event_type: "postrider.endpoint.disabled".parse().unwrap(),
-        data: Bytes::from_static(b"{}"),
+        data: "{}".parse().unwrap(),
         occurred_at: None,
         source: None,
         correlation_id: None,

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use postrider_application::jobs::ManageJobError;
+use postrider_application::ports::Clock as _;
+use postrider_application::ports::table::{AttributeValue, Key, Put, TableName};
 use postrider_application::redeliver::RedeliverError;
-use postrider_domain::job::{Replay, ReplayScope, SkipReason, Task};
+use postrider_domain::job::{Redrive, Replay, ReplayScope, SkipReason, Task};
 use postrider_domain::{
     DeliveryId, DeliveryStatus, EndpointId, EndpointStatus, JobState, Outcome, Timestamp,
 };
@@ -180,5 +182,32 @@ async fn one_delivery_is_made_at_another_endpoint_of_the_tenants() {
 impl World {
     fn clock_now(&self) -> Timestamp {
         postrider_application::ports::Clock::now(&*self.clock)
+    }
+}
+
+/// An event that cannot be read, which nothing but a defect or another hand makes, does not hold up the others.
+#[tokio::test]
+async fn an_event_that_cannot_be_read_fails_by_itself() {
+    let world = World::new();
+    let endpoint = world.endpoint("*").await;
+    let since = world.clock.now();
+    world.dead(3).await;
+    let key = Key::new("T#acme#E#e001", "EVENT");
+    let mut item = world.table.get(TableName::Ledger, key, true).await.unwrap().unwrap();
+    item.insert("event", AttributeValue::S("no event".to_owned()));
+    world.table.put(Put { table: TableName::Ledger, item, condition: None }).await.unwrap();
+    let until = world.clock.now().after(Duration::from_secs(1));
+    for task in [task(&scope(endpoint, since, until)), Task::Redrive(Redrive::default())] {
+        world.clock.forward(Duration::from_secs(1));
+        let job = world.start(task, 100).await;
+        world.channel.answer(&[Outcome::Rejected, Outcome::Rejected]);
+        world.settle().await;
+        let job = world.job(&job).await;
+        assert_eq!(
+            (job.state, job.counts.sent, job.counts.failed),
+            (JobState::Done, 2, 1),
+            "{:?}",
+            job.counts
+        );
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use postrider_application::cancel_event::CancelEvent;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
@@ -462,7 +461,7 @@ pub(crate) fn publication(id: Option<&str>, data: &str) -> Publication {
     Publication {
         event_id: id.map(|id| id.parse().unwrap()),
         event_type: "order.paid".parse().unwrap(),
-        data: Bytes::copy_from_slice(data.as_bytes()),
+        data: data.parse().unwrap(),
         occurred_at: None,
         source: None,
         correlation_id: None,

@@ -14,7 +14,7 @@ pub(super) type SdkItem = HashMap<String, Sdk>;
 struct UnknownKind(String);
 
 pub(super) fn item_to(item: Item) -> SdkItem {
-    item.into_iter().map(|(name, value)| (name, value_to(value))).collect()
+    item.into_iter().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
 }
 
 pub(super) fn item_from(table: TableName, item: SdkItem) -> Result<Item, TableError> {
@@ -22,7 +22,7 @@ pub(super) fn item_from(table: TableName, item: SdkItem) -> Result<Item, TableEr
         Some(value) => Ok((name, value)),
         None => Err(TableError::Invalid { table, source: UnknownKind(name).into() }),
     });
-    attributes.collect()
+    Ok(Item::of_distinct(attributes.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn value_to(value: AttributeValue) -> Sdk {
@@ -32,7 +32,7 @@ fn value_to(value: AttributeValue) -> Sdk {
         AttributeValue::B(bytes) => Sdk::B(Blob::new(bytes)),
         AttributeValue::Bool(value) => Sdk::Bool(value),
         AttributeValue::Null(value) => Sdk::Null(value),
-        AttributeValue::M(map) => Sdk::M(item_to(map)),
+        AttributeValue::M(map) => Sdk::M(item_to(map.into())),
         AttributeValue::L(list) => Sdk::L(list.into_iter().map(value_to).collect()),
         AttributeValue::Ss(set) => Sdk::Ss(set),
         AttributeValue::Ns(set) => Sdk::Ns(set),

@@ -1,5 +1,6 @@
 //! The port's operations as the SDK's requests. The SDK turns what is missing into an error when it sends.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -21,7 +22,7 @@ type Names = HashMap<String, String>;
 /// An expression in the SDK's parts; DynamoDB refuses empty maps.
 fn parts(expression: Expression) -> (String, Option<Names>, Option<SdkItem>) {
     let Expression { text, names, values } = expression;
-    (text, filled(names), values_to(values))
+    (text.into_owned(), filled(names), values_to(values))
 }
 
 fn filled(names: Names) -> Option<Names> {
@@ -64,7 +65,7 @@ pub(super) fn query(request: QueryFluentBuilder, table: &str, query: Query) -> Q
         .table_name(table)
         .set_index_name(query.index.map(|index: IndexName| index.as_str().to_owned()))
         .key_condition_expression(text)
-        .set_filter_expression(filter)
+        .set_filter_expression(filter.map(Cow::into_owned))
         .set_expression_attribute_names(names)
         .set_expression_attribute_values(values)
         .scan_index_forward(query.ascending)
@@ -117,7 +118,7 @@ pub(super) fn action(names: &TableNames, write: Write) -> Result<TransactWriteIt
                 .table_name(names.of(table))
                 .set_key(Some(key_to(key)))
                 .update_expression(text)
-                .set_condition_expression(condition)
+                .set_condition_expression(condition.map(Cow::into_owned))
                 .set_expression_attribute_names(placeholders)
                 .set_expression_attribute_values(values);
             action.update(update.build()?)

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use bytes::Bytes;
 use postrider_application::deliver::{Deliver, OpenEndpoints};
 use postrider_application::endpoints::{ChangeStatus, Changes, ManageEndpoints, NewEndpoint, Secrets};
 use postrider_application::fan_out::FanOut;
@@ -190,7 +189,7 @@ impl World {
         let publication = Publication {
             event_id: Some(id.parse().unwrap()),
             event_type: "order.paid".parse().unwrap(),
-            data: Bytes::copy_from_slice(data.as_bytes()),
+            data: data.parse().unwrap(),
             occurred_at: None,
             source: None,
             correlation_id: None,

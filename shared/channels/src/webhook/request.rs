@@ -138,12 +138,7 @@ fn fixed_headers(config: &Config) -> HeaderMap {
 
 /// `{"id", "type", "timestamp", "data"}`. The data is embedded as the text it came as.
 fn envelope(event: &Event, data: &Bytes) -> Bytes {
-    let head = format!(r#"{},"data":"#, head(event));
-    let mut body = Vec::with_capacity(head.len() + data.len() + 1);
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(data);
-    body.push(b'}');
-    body.into()
+    [head(event).as_bytes(), br#","data":"#, data, b"}"].concat().into()
 }
 
 /// `{"id", "type", "timestamp", "data_url", "data_url_expires_at", "data_bytes"}`.
@@ -156,6 +151,7 @@ fn thin(event: &Event, link: &DataLink) -> Bytes {
 
 /// `{"id", "type", "timestamp"`. Ids, types and times hold nothing that JSON would escape.
 fn head(event: &Event) -> String {
-    let (id, event_type, timestamp) = (event.id.as_str(), &event.event_type, event.timestamp());
-    format!(r#"{{"id":"{id}","type":"{event_type}","timestamp":"{timestamp}""#)
+    let (id, event_type, timestamp) = (event.id.as_str(), event.event_type.as_str(), event.timestamp());
+    [r#"{"id":""#, id, r#"","type":""#, event_type, r#"","timestamp":""#, &timestamp.to_string(), "\""]
+        .concat()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ulid::Ulid;
+use ulid::{ULID_LEN, Ulid};
 
 use super::IdError;
 
@@ -18,7 +18,7 @@ pub struct EventId(Arc<str>);
 impl EventId {
     /// An id for an event whose publisher gave none.
     pub fn generated(ulid: Ulid) -> Self {
-        Self(format!("{GENERATED}{ulid}").into())
+        Self([GENERATED, ulid.array_to_str(&mut [0; ULID_LEN])].concat().into())
     }
 
     /// The id's text.
@@ -35,7 +35,7 @@ impl EventId {
 /// Reads a ULID in the one spelling that is written here: 26 upper-case characters.
 pub(super) fn canonical_ulid(text: &str) -> Option<Ulid> {
     let ulid = Ulid::from_string(text).ok()?;
-    (ulid.to_string() == text).then_some(ulid)
+    (ulid.array_to_str(&mut [0; ULID_LEN]) == text).then_some(ulid)
 }
 
 impl FromStr for EventId {

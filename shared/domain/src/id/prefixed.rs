@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use super::event_id::canonical_ulid;
-use super::{EventId, IdError};
+use super::{EventId, IdError, write_id};
 use crate::Timestamp;
 
 macro_rules! prefixed_id {
@@ -41,7 +41,7 @@ macro_rules! prefixed_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), self.0)
+                write_id(f, $prefix, &[self.0])
             }
         }
     };
@@ -72,6 +72,13 @@ prefixed_id!(
     "job_",
     "a job id is job_ and 26 characters, as the API gave it"
 );
+
+impl KeyId {
+    /// The id that has this text after its prefix, as the text of a key has it.
+    pub fn from_unprefixed(text: &str) -> Option<Self> {
+        canonical_ulid(text).map(Self)
+    }
+}
 
 impl DeadLetterId {
     /// The id of the dead letter that a delivery became at `at`: the same on every repetition, so that
@@ -137,6 +144,6 @@ impl FromStr for DeliveryId {
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dlv_{}{}", self.event, self.endpoint.ulid())
+        write_id(f, "dlv_", &[self.event, self.endpoint.ulid()])
     }
 }

@@ -39,7 +39,7 @@ impl SigningSecret {
     pub fn sign_standard(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
         let timestamp = timestamp.to_string();
         let mac = hmac_sha256(&self.0, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body]);
-        format!("v1,{}", BASE64.encode(mac))
+        ["v1,", &BASE64.encode(mac)].concat()
     }
 }
 

@@ -4,12 +4,12 @@ mod event_source;
 mod log;
 mod state;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use foldhash::HashMap;
 use postrider_application::ports::queue::MAX_DELAY;
 use postrider_application::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName};
 use postrider_domain::Timestamp;

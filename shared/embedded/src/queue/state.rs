@@ -7,10 +7,11 @@
 mod groups;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::HashMap;
 use postrider_application::ports::{OutgoingMessage, QueueRecord};
 use postrider_domain::Timestamp;
 

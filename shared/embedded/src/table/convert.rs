@@ -8,11 +8,15 @@ use postrider_application::ports::table::{AttributeValue, Item, TableError, Tabl
 pub(super) type EngineItem = HashMap<String, Engine>;
 
 pub(super) fn item_to(item: Item) -> EngineItem {
-    item.into_iter().map(|(name, value)| (name, value_to(value))).collect()
+    item.into_iter().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
 }
 
 pub(super) fn item_from(item: EngineItem) -> Item {
-    item.into_iter().map(|(name, value)| (name, value_from(value))).collect()
+    Item::of_distinct(values_from(item))
+}
+
+fn values_from(map: EngineItem) -> impl Iterator<Item = (String, AttributeValue)> {
+    map.into_iter().map(|(name, value)| (name, value_from(value)))
 }
 
 fn value_to(value: AttributeValue) -> Engine {
@@ -22,7 +26,7 @@ fn value_to(value: AttributeValue) -> Engine {
         AttributeValue::B(bytes) => Engine::B(bytes),
         AttributeValue::Bool(value) => Engine::BOOL(value),
         AttributeValue::Null(value) => Engine::NULL(value),
-        AttributeValue::M(map) => Engine::M(item_to(map)),
+        AttributeValue::M(map) => Engine::M(item_to(map.into())),
         AttributeValue::L(list) => Engine::L(list.into_iter().map(value_to).collect()),
         AttributeValue::Ss(set) => Engine::SS(set),
         AttributeValue::Ns(set) => Engine::NS(set),
@@ -37,7 +41,7 @@ fn value_from(value: Engine) -> AttributeValue {
         Engine::B(bytes) => AttributeValue::B(bytes),
         Engine::BOOL(value) => AttributeValue::Bool(value),
         Engine::NULL(value) => AttributeValue::Null(value),
-        Engine::M(map) => AttributeValue::M(item_from(map)),
+        Engine::M(map) => AttributeValue::M(values_from(map).collect()),
         Engine::L(list) => AttributeValue::L(list.into_iter().map(value_from).collect()),
         Engine::SS(set) => AttributeValue::Ss(set),
         Engine::NS(set) => AttributeValue::Ns(set),

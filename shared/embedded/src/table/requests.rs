@@ -1,5 +1,6 @@
 //! The port's operations as dynoxide's requests.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use dynoxide::actions::batch_get_item::{BatchGetItemRequest, KeysAndAttributes};
@@ -51,7 +52,7 @@ pub(super) fn put(put: Put) -> PutItemRequest {
         table_name: table_name(put.table),
         item: item_to(put.item),
         return_values_on_condition_check_failure: condition.as_ref().map(|_| "ALL_OLD".to_owned()),
-        condition_expression: condition.as_ref().map(|condition| condition.text.clone()),
+        condition_expression: condition.as_ref().map(|condition| condition.text.to_string()),
         expression_attribute_names: condition.as_ref().and_then(|condition| names(condition.names.clone())),
         expression_attribute_values: condition.and_then(|condition| values(condition.values)),
         ..PutItemRequest::default()
@@ -69,8 +70,8 @@ pub(super) fn query(query: Query) -> QueryRequest {
     QueryRequest {
         table_name: table_name(query.table),
         index_name: query.index.map(|index: IndexName| index.as_str().to_owned()),
-        key_condition_expression: Some(query.keys.text),
-        filter_expression: filter,
+        key_condition_expression: Some(query.keys.text.into_owned()),
+        filter_expression: filter.map(Cow::into_owned),
         expression_attribute_names: names(all_names),
         expression_attribute_values: values(all_values),
         scan_index_forward: query.ascending,
@@ -102,7 +103,7 @@ fn action(write: Write) -> TransactWriteItem {
             put: Some(TransactPut {
                 table_name: table_name(table),
                 item: item_to(item),
-                condition_expression: condition.as_ref().map(|condition| condition.text.clone()),
+                condition_expression: condition.as_ref().map(|condition| condition.text.to_string()),
                 expression_attribute_names: condition.as_ref().and_then(|c| names(c.names.clone())),
                 expression_attribute_values: condition.and_then(|condition| values(condition.values)),
                 ..TransactPut::default()
@@ -113,7 +114,7 @@ fn action(write: Write) -> TransactWriteItem {
             delete: Some(TransactDelete {
                 table_name: table_name(table),
                 key: item_to(key.into_item()),
-                condition_expression: condition.as_ref().map(|condition| condition.text.clone()),
+                condition_expression: condition.as_ref().map(|condition| condition.text.to_string()),
                 expression_attribute_names: condition.as_ref().and_then(|c| names(c.names.clone())),
                 expression_attribute_values: condition.and_then(|condition| values(condition.values)),
                 ..TransactDelete::default()
@@ -126,8 +127,8 @@ fn action(write: Write) -> TransactWriteItem {
                 update: Some(TransactUpdate {
                     table_name: table_name(table),
                     key: item_to(key.into_item()),
-                    update_expression: text,
-                    condition_expression: condition,
+                    update_expression: text.into_owned(),
+                    condition_expression: condition.map(Cow::into_owned),
                     expression_attribute_names: names(update_names),
                     expression_attribute_values: values(update_values),
                     ..TransactUpdate::default()

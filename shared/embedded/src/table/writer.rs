@@ -3,12 +3,12 @@
 //! A put is over when its frame in the log is synced, which takes far longer than anything else about it. So while
 //! one frame is being synced the next puts gather, and share the next one, tenant by tenant in turns.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt as _};
 use postrider_application::ports::table::{TableError, TableName};
 use tokio::sync::{mpsc, oneshot};
 

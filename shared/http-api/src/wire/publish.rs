@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use postrider_application::ingest::{Accepted, Publication};
+use postrider_application::messages::JsonText;
 use postrider_domain::event::Audience;
 use postrider_domain::{DeliveryId, EndpointId, EventId, EventType, FieldProblem, Priority, Timestamp};
 use serde::de::value::SeqAccessDeserializer;
@@ -41,8 +41,8 @@ pub(crate) struct EventInput<'a> {
 }
 
 impl EventInput<'_> {
-    /// The event as the use case takes it. Its data is a part of `body`, from which it was read.
-    pub(crate) fn publication(self, body: &Bytes) -> Result<Publication, Vec<FieldProblem>> {
+    /// The event as the use case takes it.
+    pub(crate) fn publication(self) -> Result<Publication, Vec<FieldProblem>> {
         let mut findings = Findings::default();
         let event_id = findings.read("event_id", Text::of(&self.event_id), EventId::from_str);
         let event_type = findings.required("type", Text::of(&self.event_type));
@@ -59,7 +59,7 @@ impl EventInput<'_> {
         let publication = event_type.zip(data).map(|(event_type, data)| Publication {
             event_id,
             event_type,
-            data: body.slice_ref(data.get().as_bytes()),
+            data: data.into(),
             occurred_at,
             source: self.source,
             correlation_id: self.correlation_id,
@@ -156,17 +156,13 @@ pub(crate) struct TestInput<'a> {
 
 impl TestInput<'_> {
     /// The test event for one endpoint, as the use case takes it.
-    pub(crate) fn publication(
-        self,
-        body: &Bytes,
-        endpoint: EndpointId,
-    ) -> Result<Publication, Vec<FieldProblem>> {
+    pub(crate) fn publication(self, endpoint: EndpointId) -> Result<Publication, Vec<FieldProblem>> {
         let mut findings = Findings::default();
         let event_type = Text::of(&self.event_type).unwrap_or("postrider.test");
         let event_type = findings.read("type", Some(event_type), EventType::from_str);
-        const DATA: &[u8] = br#"{"message":"This is a test event from Postrider."}"#;
-        let data = self.data.map_or(Bytes::from_static(DATA), |data| body.slice_ref(data.get().as_bytes()));
-        findings.finish(event_type.map(|event_type| Publication {
+        const DATA: &str = r#"{"message":"This is a test event from Postrider."}"#;
+        let data = findings.read("data", Some(self.data.map_or(DATA, RawValue::get)), JsonText::from_str);
+        findings.finish(event_type.zip(data).map(|(event_type, data)| Publication {
             event_id: None,
             event_type,
             data,

@@ -163,7 +163,7 @@ async fn a_link_does_not_lead_to_a_later_event_of_the_same_id() {
     let mut stored =
         events.get(&"acme".parse().unwrap(), &"order:1".parse().unwrap()).await.unwrap().unwrap();
     stored.event.accepted_at = stored.event.accepted_at.after(Duration::from_millis(1));
-    let wire = postrider_application::messages::WireEvent::new(&stored.event, &stored.payload).unwrap();
+    let wire = postrider_application::messages::WireEvent::new(&stored.event, &stored.payload);
     events.put_new(&stored, &wire).await.unwrap();
     assert_eq!(refused(&api, &link, 410).await, "/problems/gone");
 }

@@ -20,7 +20,11 @@ const QUEUE_BATCH_BYTES: usize = 1024 * 1024;
 
 /// An item's size in bytes: names and values.
 pub fn item_size(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+    attributes_size(item.iter())
+}
+
+fn attributes_size<'a>(attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>) -> usize {
+    attributes.map(|(name, value)| name.len() + value_size(value)).sum()
 }
 
 fn value_size(value: &AttributeValue) -> usize {
@@ -33,7 +37,9 @@ fn value_size(value: &AttributeValue) -> usize {
         AttributeValue::Ns(numbers) => numbers.iter().map(|number| number_size(number)).sum(),
         AttributeValue::Bs(values) => values.iter().map(Vec::len).sum(),
         AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
-        AttributeValue::M(values) => 3 + values.len() + item_size(values),
+        AttributeValue::M(values) => {
+            3 + values.len() + attributes_size(values.iter().map(|(name, value)| (&**name, value)))
+        }
     }
 }
 

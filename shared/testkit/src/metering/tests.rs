@@ -28,7 +28,7 @@ fn metered() -> (MeteredTable, Arc<Meter>) {
     (MeteredTable::new(Arc::new(EmbeddedTable::in_memory().unwrap()), meter.clone()), meter)
 }
 
-fn put(attributes: &[(&str, AttributeValue)], condition: Option<&str>) -> Put {
+fn put(attributes: &[(&str, AttributeValue)], condition: Option<&'static str>) -> Put {
     Put { table: TableName::Ledger, item: item(attributes), condition: condition.map(Expression::new) }
 }
 
@@ -47,7 +47,7 @@ fn sizes_are_those_of_the_documentation() {
     assert_eq!(size(AttributeValue::Bool(true)), 1);
     assert_eq!(size(AttributeValue::Null(true)), 1);
     assert_eq!(size(AttributeValue::L(vec![text("ab"), number("1")])), 3 + (1 + 2) + (1 + 2));
-    assert_eq!(size(AttributeValue::M(Item::from([("k".to_owned(), text("ab"))]))), 3 + 1 + 1 + 2);
+    assert_eq!(size(AttributeValue::M([("k".to_owned(), text("ab"))].into())), 3 + 1 + 1 + 2);
     assert_eq!(size(AttributeValue::L(vec![])), 3);
 }
 

@@ -288,7 +288,7 @@ impl Deliver {
         ordered: Ordered<'_>,
         delivery: &Delivery,
     ) -> Result<Option<DeliverMessage>, DeliverError> {
-        message_for(&self.events, delivery, ordered.endpoint().version).await
+        Ok(message_for(&self.events, delivery, ordered.endpoint().version).await?)
     }
 
     /// Ends a delivery of which there is nothing to send.

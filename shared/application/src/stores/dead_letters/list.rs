@@ -127,6 +127,6 @@ fn expression(filter: &DeadLetterFilter) -> Option<Expression> {
         conditions.push("created_at < :until");
         expression = expression.number_value(":until", until.as_millis());
     }
-    expression.text = conditions.join(" AND ");
+    expression.text = conditions.join(" AND ").into();
     (!conditions.is_empty()).then_some(expression)
 }

@@ -3,6 +3,7 @@
 mod attempts;
 mod headers;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use postrider_domain::id::Ulid;
@@ -19,13 +20,13 @@ pub(super) const TABLE: TableName = TableName::Ledger;
 pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct DeliveryItem {
+pub(super) struct DeliveryItem<'a> {
     pk: String,
     sk: String,
-    event_id: String,
-    event_type: String,
-    channel: String,
-    status: String,
+    event_id: Cow<'a, str>,
+    event_type: Cow<'a, str>,
+    channel: Cow<'a, str>,
+    status: Cow<'a, str>,
     attempt_count: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     spent_before: u32,
@@ -41,7 +42,7 @@ pub(super) struct DeliveryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    error: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dead_letter: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +71,7 @@ const fn is_zero(number: &u32) -> bool {
 
 /// The partition of an endpoint's deliveries.
 pub(super) fn partition(tenant: &TenantId, endpoint: EndpointId) -> String {
-    format!("T#{tenant}#D#{endpoint}")
+    ["T#", tenant.as_str(), "#D#", &endpoint.to_string()].concat()
 }
 
 /// The partition of a tenant's deliveries in the index of those that are not over.
@@ -99,17 +100,17 @@ const fn is_open(status: DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Retrying | DeliveryStatus::Parked | DeliveryStatus::Failed)
 }
 
-impl DeliveryItem {
-    pub(super) fn write(delivery: &Delivery) -> Result<Self, TableError> {
+impl<'a> DeliveryItem<'a> {
+    pub(super) fn write(delivery: &'a Delivery) -> Result<Self, TableError> {
         let Key { pk, sk } = key(&delivery.tenant, delivery.id);
         let open = is_open(delivery.status);
         Ok(Self {
             pk,
             sk,
-            event_id: delivery.event_id.to_string(),
-            event_type: delivery.event_type.to_string(),
-            channel: delivery.channel.to_string(),
-            status: delivery.status.to_string(),
+            event_id: delivery.event_id.as_str().into(),
+            event_type: delivery.event_type.as_str().into(),
+            channel: delivery.channel.as_str().into(),
+            status: delivery.status.as_str().into(),
             attempt_count: delivery.attempt_count,
             spent_before: delivery.spent_before,
             max_attempts: delivery.max_attempts,
@@ -118,7 +119,7 @@ impl DeliveryItem {
             created_at: delivery.created_at.as_millis(),
             delivered_at: delivery.delivered_at.map(Timestamp::as_millis),
             attempts: attempts::write(&delivery.event_id, &delivery.attempts)?,
-            error: delivery.error.clone(),
+            error: delivery.error.as_deref().map(Cow::Borrowed),
             dead_letter: delivery.dead_letter.map(|id| id.to_string()),
             claimed_at: delivery.claimed_at.map(Timestamp::as_millis),
             renewed_by: delivery.renewed_by.map(|job| job.to_string()),
@@ -151,7 +152,7 @@ impl DeliveryItem {
             created_at: Timestamp::from_millis(self.created_at),
             delivered_at: self.delivered_at.map(Timestamp::from_millis),
             attempts,
-            error: self.error,
+            error: self.error.map(Cow::into_owned),
             dead_letter: self
                 .dead_letter
                 .map(|id| id.parse())

@@ -1,7 +1,9 @@
 //! Whose visible message is next.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 /// The messages of one group.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use postrider_application::ports::table::{AttributeValue, Expression, Item, Put, TableName};
 
-use super::packed::{Packed, Place, is_index_key, is_plain_number};
+use super::packed::{Packed, Place, is_plain_number};
 
 /// A put of the kind that flows with events: into the ledger, of a plain item, on a plain condition.
 #[derive(Debug, Clone)]
@@ -34,8 +34,7 @@ impl HotPut {
             return None;
         }
         let condition = Condition::recognise(put.condition.as_ref())?;
-        let (place, packed) = Packed::pack(&put.item)?;
-        let indexed = put.item.keys().any(|name| is_index_key(name));
+        let (place, packed, indexed) = Packed::pack(&put.item)?;
         let expires_at = match put.item.get("expires_at") {
             Some(AttributeValue::N(at)) => at.parse().unwrap_or(u64::MAX),
             _ => u64::MAX,
@@ -50,7 +49,7 @@ impl Condition {
         if !names.is_empty() {
             return None;
         }
-        match (text.as_str(), values.len(), values.get(":version")) {
+        match (&**text, values.len(), values.get(":version")) {
             ("attribute_not_exists(pk)", 0, None) => Some(Self::Absent),
             ("version = :version", 1, Some(AttributeValue::N(number))) if is_plain_number(number) => {
                 Some(Self::Version(number.clone()))

@@ -151,5 +151,5 @@ impl Overlay {
 
 /// The item as the engine takes it.
 pub(super) fn engine_item(place: &Place, packed: &Packed) -> EngineItem {
-    packed.unpack(place, dynoxide::AttributeValue::S, dynoxide::AttributeValue::N)
+    packed.unpack(place, dynoxide::AttributeValue::S, dynoxide::AttributeValue::N).collect()
 }

@@ -1,6 +1,5 @@
 //! The compact form of an item that the engine does not have yet, in memory and in the log.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,14 +51,16 @@ impl Place {
 pub(in crate::table) struct Packed(Bytes);
 
 impl Packed {
-    /// Packs an item of texts and plain numbers that the engine is certain to take as it is. Others are left
-    /// to the engine.
-    pub(super) fn pack(item: &Item) -> Option<(Place, Self)> {
+    /// Packs an item of texts and plain numbers that the engine is certain to take as it is, and says whether an
+    /// index may hold it. Others are left to the engine.
+    pub(super) fn pack(item: &Item) -> Option<(Place, Self, bool)> {
         let place = Place::of(item)?;
+        let mut indexed = false;
         // As long as it gets, so that nothing is moved while it grows or when it is kept.
         let mut bytes = Vec::with_capacity(item.iter().map(|(name, value)| packed_size(name, value)).sum());
-        for (name, value) in item.iter().filter(|(name, _)| !matches!(name.as_str(), "pk" | "sk")) {
+        for (name, value) in item.iter().filter(|(name, _)| !matches!(*name, "pk" | "sk")) {
             let is_key = is_index_key(name);
+            indexed |= is_key;
             let (kind, text) = match value {
                 AttributeValue::S(text) if !is_key || (1..=MAX_SK).contains(&text.len()) => (TEXT, text),
                 AttributeValue::N(number) if !is_key && is_plain_number(number) => (NUMBER, number),
@@ -71,7 +72,7 @@ impl Packed {
             bytes.extend(u32::try_from(text.len()).ok()?.to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());
         }
-        (bytes.len() <= MAX_BYTES).then(|| (place, Self(bytes.into())))
+        (bytes.len() <= MAX_BYTES).then(|| (place, Self(bytes.into()), indexed))
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
@@ -82,27 +83,26 @@ impl Packed {
         &self.0
     }
 
-    /// The item, with values made by `text` and `number`.
+    /// The item's attributes, with values made by `text` and `number`.
     pub(super) fn unpack<V>(
         &self,
         place: &Place,
         text: fn(String) -> V,
         number: fn(String) -> V,
-    ) -> HashMap<String, V> {
+    ) -> impl Iterator<Item = (String, V)> {
         let string = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut item = HashMap::with_capacity(24);
-        item.insert("pk".to_owned(), text(place.pk.to_string()));
-        item.insert("sk".to_owned(), text(place.sk.to_string()));
-        item.extend(self.attributes().map(|(kind, name, value)| {
+        let key = [("pk", &place.pk), ("sk", &place.sk)];
+        let key = key.map(|(name, value)| (name.to_owned(), text(value.to_string())));
+        let others = self.attributes().map(move |(kind, name, value)| {
             let value = string(value);
             (string(name), if kind == NUMBER { number(value) } else { text(value) })
-        }));
-        item
+        });
+        key.into_iter().chain(others)
     }
 
     /// The item as the port has it.
     pub(super) fn item(&self, place: &Place) -> Item {
-        self.unpack(place, AttributeValue::S, AttributeValue::N)
+        Item::of_distinct(self.unpack(place, AttributeValue::S, AttributeValue::N))
     }
 
     /// The digits of a number.

@@ -1,8 +1,8 @@
 //! What the overlay holds: the latest items of the ledger that the engine does not have yet.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use postrider_application::ports::table::{Item, TableError, TableName};
 
 use super::hot_put::HotPut;
@@ -100,9 +100,7 @@ impl State {
             _ => None,
         };
         match there {
-            Some(there) if put.condition.holds_of_item(&there) => {
-                Ok(there.keys().any(|name| is_index_key(name)))
-            }
+            Some(there) if put.condition.holds_of_item(&there) => Ok(there.names().any(is_index_key)),
             Some(there) => Err(refused(Some(there))),
             None if put.condition.holds_of_nothing() => Ok(false),
             None => Err(refused(None)),

@@ -117,7 +117,7 @@ fn query(step: &Step) -> Query {
     let mut query =
         Query { ascending: *ascending, limit: *limit, ..Query::partition(TABLE, format!("p{pk}")) };
     if let Some((low, high)) = between {
-        query.keys.text.push_str(" AND sk BETWEEN :low AND :high");
+        query.keys.text.to_mut().push_str(" AND sk BETWEEN :low AND :high");
         query.keys = query.keys.text_value(":low", format!("s{low}")).text_value(":high", format!("s{high}"));
     }
     query

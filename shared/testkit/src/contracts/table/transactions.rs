@@ -80,7 +80,7 @@ pub async fn conditions_guard_deletes_and_updates(table: &dyn Table) {
             .name("#v", "value")
             .number_value(":next", before + 1)
             .number_value(":before", before);
-        let condition = Some("#v = :before".to_owned());
+        let condition = Some("#v = :before".into());
         Write::Update(Update { table: TABLE, key: Key::new(pk.clone(), sk), update, condition })
     };
     failed(table.transact(vec![update("1", 7)]).await);
