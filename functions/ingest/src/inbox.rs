@@ -70,7 +70,7 @@ mod tests {
     const SAMPLE: &str = include_str!("../../../events/ingest/inbox.json");
 
     fn record(body: &str) -> QueueRecord {
-        QueueRecord { message_id: "19dd0b57-b21e".to_owned(), body: body.into(), receive_count: 1 }
+        QueueRecord { message_id: "19dd0b57-b21e".to_owned(), body: body.to_owned().into(), receive_count: 1 }
     }
 
     #[test]

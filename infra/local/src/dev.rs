@@ -73,7 +73,7 @@ async fn run_until_stopped(config: DevConfig) -> anyhow::Result<()> {
         result = running => result?,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-        result = &mut serving => return result?.context("the server stopped"),
+        result = &mut serving => result.context("the server stopped")?,
     }
 
     say("stopping: waiting for attempts under way");

@@ -18,6 +18,8 @@ use crate::config::{Arguments, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    use_small_pages();
     let Arguments { command, log } = Arguments::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(log))
@@ -33,4 +35,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has the kernel give memory by the page that is touched, not by two megabytes. On a virtual machine, a tenth of the
+/// processors' time under load went into clearing such huge pages, and a fifth more memory was resident. Where the
+/// kernel refuses, it is only that.
+#[cfg(target_os = "linux")]
+fn use_small_pages() {
+    rustix::thread::disable_transparent_huge_pages(true).ok();
 }

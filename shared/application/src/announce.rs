@@ -163,7 +163,7 @@ impl Announce {
         let message = FanOutMessage::new(&tenant, wire);
         let message = if is_repeated { message.repeated() } else { message };
         let body = EventsMessage::FanOut(Box::new(message)).write();
-        let message = OutgoingMessage { body, delay: Duration::ZERO, group: tenant.to_string() };
+        let message = OutgoingMessage::of(&tenant, body, Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 

@@ -125,6 +125,12 @@ impl FailureReason {
     }
 }
 
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for FailureReason {
     type Err = UnknownReason;
 

@@ -1,15 +1,21 @@
 //! The routers: the route groups put together, and what holds for every answer.
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
 use futures::FutureExt as _;
+use futures::future::{CatchUnwind, Map};
+use tower::Service;
+use tower::layer::layer_fn;
 
 use crate::problem::Problem;
 use crate::services::{IngestServices, ManageServices, QueryServices, Services};
@@ -78,19 +84,39 @@ fn finish(routes: Router) -> Router {
         .merge(health::routes())
         .fallback(paths::refuse)
         .method_not_allowed_fallback(paths::refuse)
-        .layer(middleware::from_fn(every_answer))
+        .layer(layer_fn(EveryAnswer))
 }
 
-/// What holds for every answer: a panic is a failure of one request, and nobody guesses what is answered, or keeps
-/// it where the route does not say so.
-async fn every_answer(request: Request, next: Next) -> Response {
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| {
-        tracing::error!("a handler panicked");
-        Problem::internal().into_response()
-    });
-    let headers = response.headers_mut();
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+/// What holds for every answer of a route: a panic is a failure of one request, and nobody guesses what is answered,
+/// or keeps it where the route does not say so.
+#[derive(Clone)]
+struct EveryAnswer(Route);
+
+/// The answer of a route, or what its handler panicked with.
+type Answered = Result<Result<Response, Infallible>, Box<dyn Any + Send>>;
+
+impl Service<Request> for EveryAnswer {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Map<
+        CatchUnwind<AssertUnwindSafe<<Route as Service<Request>>::Future>>,
+        fn(Answered) -> Result<Response, Infallible>,
+    >;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.0, context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        AssertUnwindSafe(self.0.call(request)).catch_unwind().map(|answered| {
+            let mut response = answered.unwrap_or_else(|_| {
+                tracing::error!("a handler panicked");
+                Ok(Problem::internal().into_response())
+            })?;
+            let headers = response.headers_mut();
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            Ok(response)
+        })
+    }
 }

@@ -23,7 +23,7 @@ const MAX_RECEIVES: u32 = 10;
 #[derive(Clone)]
 struct Held {
     id: u64,
-    body: Arc<str>,
+    body: Arc<String>,
     visible_at: Timestamp,
     receives: u32,
 }

@@ -20,7 +20,7 @@ pub(crate) const VISIBILITY: u64 = 90_000;
 const BATCH: u64 = 10;
 
 struct Held {
-    body: Arc<str>,
+    body: Arc<String>,
     visible_at: u64,
     receives: u32,
     /// How many copies were handed out of which each took itself for the first.
@@ -34,7 +34,7 @@ struct State {
     generation: u64,
     waiting: Vec<Waker>,
     /// Bodies that were handed out as if for the first time more than once.
-    twins: Vec<Arc<str>>,
+    twins: Vec<Arc<String>>,
 }
 
 /// The queues.
@@ -60,7 +60,7 @@ impl Queues {
         let delay = u64::try_from(message.delay.as_millis()).unwrap_or(u64::MAX).div_ceil(1000) * 1000;
         let lag = self.simulation.draw(|random| random.between(1, 40));
         let visible_at = self.simulation.now() + delay + lag;
-        let body: Arc<str> = message.body.into();
+        let body: Arc<String> = message.body.into();
         self.simulation.note(|| format!("message to {queue} in {delay} ms: {}", shortened(&body)));
         self.add(queue, Held { body, visible_at, receives: 0, twins: 0 });
     }

@@ -124,9 +124,8 @@ struct Job {
 
 impl Job {
     fn read(message: DeliverMessage) -> Result<Self, DeliverError> {
-        let (tenant, endpoint) = message.address()?;
-        let (event, payload) = message.event.read(&tenant)?;
-        let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
+        let (event, payload) = message.event.read(&message.tenant)?;
+        let delivery_id = DeliveryId::derive(event.accepted_at, &event.id, message.endpoint);
         Ok(Self { message, event, payload, delivery_id })
     }
 }
@@ -293,7 +292,7 @@ impl Deliver {
             }
             if message.renew {
                 delivery.restart(now);
-                delivery.renewed_by = message.job()?;
+                delivery.renewed_by = message.job;
             }
             delivery.claimed_at = Some(now);
             if let Saved::Yes = self.deliveries.save(&delivery).await? {
@@ -310,7 +309,7 @@ impl Deliver {
         let (endpoint, created_at) = (job.delivery_id.endpoint(), job.message.created_at());
         let mut delivery = Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at);
         delivery.claimed_at = Some(self.clock.now());
-        delivery.renewed_by = job.message.job()?;
+        delivery.renewed_by = job.message.job;
         let created = self.deliveries.create(&delivery).await?;
         Ok(matches!(created, Created::New).then_some(delivery))
     }
@@ -468,16 +467,14 @@ impl Deliver {
             self.endpoints.forget(&delivery.tenant, delivery.endpoint());
         }
         let message = ChannelMessage::GivenUp(GivenUpMessage::new(&delivery.tenant, delivery.id, reason));
-        let group = delivery.tenant.to_string();
-        let message = OutgoingMessage { body: message.write(), delay: Duration::ZERO, group };
+        let message = OutgoingMessage::of(&delivery.tenant, message.write(), Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::ChannelDead(delivery.channel), vec![message]).await?)
     }
 
     /// Sends a message of this delivery's, as far into the future as the queue can hold it.
     async fn send(&self, job: &Job, message: DeliverMessage, wait: Duration) -> Result<(), DeliverError> {
         let body = ChannelMessage::Deliver(Box::new(message)).write();
-        let group = job.event.tenant.to_string();
-        let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group };
+        let message = OutgoingMessage::of(&job.event.tenant, body, wait.min(MAX_DELAY));
         let queue = QueueName::of(self.endpoints.channel(), job.event.priority.lane());
         Ok(Box::pin(send_all(&*self.queue, queue, vec![message])).await?)
     }

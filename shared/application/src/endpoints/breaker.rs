@@ -190,7 +190,7 @@ impl Breaker {
     ) -> Result<(), EndpointError> {
         let message = ReleaseMessage::of_circuit(&endpoint.tenant, endpoint.id, as_probes);
         let body = EventsMessage::Release(message).write();
-        let message = OutgoingMessage { body, delay: wait, group: endpoint.tenant.to_string() };
+        let message = OutgoingMessage::of(&endpoint.tenant, body, wait);
         Ok(send_all(&*self.status.queue, QueueName::Events, vec![message]).await?)
     }
 }

@@ -93,7 +93,7 @@ impl ChangeStatus {
             return Ok(());
         }
         let body = EventsMessage::Release(ReleaseMessage::of_line(tenant, id)).write();
-        let message = OutgoingMessage { body, delay: KNOWN_BY_ALL, group: tenant.to_string() };
+        let message = OutgoingMessage::of(tenant, body, KNOWN_BY_ALL);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
@@ -131,8 +131,7 @@ impl ChangeStatus {
             ParkedChoice::Drain => EventsMessage::Release(ReleaseMessage::all(tenant, id)),
             ParkedChoice::Skip => EventsMessage::Skip(SkipMessage::new(tenant, id, by, self.clock.now())),
         };
-        let message =
-            OutgoingMessage { body: message.write(), delay: Duration::ZERO, group: tenant.to_string() };
+        let message = OutgoingMessage::of(tenant, message.write(), Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 }

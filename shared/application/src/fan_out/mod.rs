@@ -205,7 +205,7 @@ impl FanOut {
     /// The present versions of the tenants in a batch: one read for each tenant, not for each event. A tenant
     /// whose version cannot be read is left out and asked for again by its own messages.
     async fn versions(&self, messages: impl Iterator<Item = &FanOutMessage>) -> HashMap<TenantId, u64> {
-        let tenants: HashSet<TenantId> = messages.filter_map(|message| message.tenant().ok()).collect();
+        let tenants: HashSet<TenantId> = messages.map(|message| message.tenant.clone()).collect();
         let asked = tenants.into_iter().map(|tenant| async move {
             let version = self.matching.endpoints().version(&tenant).await.ok()?;
             Some((tenant, version))
@@ -219,17 +219,16 @@ impl FanOut {
         message: FanOutMessage,
         versions: &HashMap<TenantId, u64>,
     ) -> Result<Option<Part>, FanOutError> {
-        let tenant = message.tenant()?;
-        let after = message.after()?;
-        let (event, payload) = message.event.read(&tenant)?;
+        let (tenant, after) = (&message.tenant, message.after);
+        let (event, payload) = message.event.read(tenant)?;
         // Boxed because it is seldom asked for: a batch has a future of this kind for each of its events.
         let is_scheduled = event.begins_at() != event.accepted_at;
         if is_scheduled && !Box::pin(self.begins(&message, &event)).await? {
             return Ok(None);
         }
-        let version = match versions.get(&tenant) {
+        let version = match versions.get(tenant) {
             Some(version) => *version,
-            None => self.matching.endpoints().version(&tenant).await?,
+            None => self.matching.endpoints().version(tenant).await?,
         };
         let created_by = message.repeated.then(|| event.begins_at().after(CLOCKS_DIFFER));
         let range = Range { after, created_by, only_in_order: false };
@@ -301,8 +300,7 @@ impl FanOut {
         for (index, part) in parts.iter().enumerate().filter(|(index, _)| !failures.contains_key(index)) {
             let Some((last, _)) = part.targets.last().filter(|_| part.goes_on) else { continue };
             let body = EventsMessage::FanOut(Box::new(part.message.clone().going_on(*last))).write();
-            let group = part.event.tenant.to_string();
-            messages.push(OutgoingMessage { body, delay: Duration::ZERO, group });
+            messages.push(OutgoingMessage::of(&part.event.tenant, body, Duration::ZERO));
             indexes.push(index);
         }
         if messages.is_empty() {
@@ -338,9 +336,8 @@ impl FanOut {
             Created::Existing(_) => return Ok(None),
         };
         let body = ChannelMessage::Deliver(Box::new(message)).write();
-        let group = event.tenant.to_string();
         let queue = QueueName::of(target.channel, event.priority.lane());
-        Ok(Some((queue, OutgoingMessage { body, delay, group })))
+        Ok(Some((queue, OutgoingMessage::of(&event.tenant, body, delay))))
     }
 }
 

@@ -20,8 +20,7 @@ impl FanOut {
         let left = event.begins_at().since(self.clock.now());
         if !left.is_zero() {
             let body = EventsMessage::FanOut(Box::new(message.clone())).write();
-            let group = event.tenant.to_string();
-            let again = OutgoingMessage { body, delay: left.min(MAX_DELAY), group };
+            let again = OutgoingMessage::of(&event.tenant, body, left.min(MAX_DELAY));
             send_all(&*self.queue, QueueName::Events, vec![again]).await?;
             return Ok(false);
         }

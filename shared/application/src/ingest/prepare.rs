@@ -112,6 +112,6 @@ impl Prepared {
         let delay = self.later.max(event.begins_at()).since(now).min(MAX_DELAY);
         let message = FanOutMessage::new(&event.tenant, Arc::clone(&self.wire));
         let message = EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message }));
-        Some(OutgoingMessage { body: message.write(), delay, group: event.tenant.to_string() })
+        Some(OutgoingMessage::of(&event.tenant, message.write(), delay))
     }
 }

@@ -111,8 +111,8 @@ impl<'a> Sending<'a> {
         let begin = (self.counts.sent as usize).saturating_sub(self.unsent.len());
         let mut by_queue: HashMap<QueueName, Vec<OutgoingMessage>> = HashMap::new();
         for (index, (queue, body)) in self.unsent.drain(..).enumerate() {
-            let (delay, group) = (self.job.rate.delay(begin + index), self.job.tenant.to_string());
-            by_queue.entry(queue).or_default().push(OutgoingMessage { body, delay, group });
+            let message = OutgoingMessage::of(&self.job.tenant, body, self.job.rate.delay(begin + index));
+            by_queue.entry(queue).or_default().push(message);
         }
         for (queue, messages) in by_queue {
             send_all(&*self.redeliver.queue, queue, messages).await?;

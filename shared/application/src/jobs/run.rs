@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider_domain::job::{Portion, Task};
 use postrider_domain::{Job, JobState};
 
-use crate::messages::{EventsMessage, JobMessage, MessageError};
+use crate::messages::{EventsMessage, JobMessage};
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::Redeliver;
@@ -15,9 +15,6 @@ use crate::stores::jobs::SavedJob;
 /// A portion could not be done; its message comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum RunJobError {
-    /// The message cannot be read.
-    #[error(transparent)]
-    Message(#[from] MessageError),
     /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -52,7 +49,7 @@ impl RunJobs {
     /// # Errors
     /// When a store or a queue fails.
     pub async fn handle(&self, message: &JobMessage, receive_count: u32) -> Result<(), RunJobError> {
-        let (tenant, id) = message.read()?;
+        let (tenant, id) = (&message.tenant, message.job);
         let Some(job) = self.jobs.get(&tenant, id).await? else { return Ok(()) };
         if !job.state.is_open() {
             return Ok(());
@@ -107,7 +104,7 @@ impl RunJobs {
 /// Sends the message of the portion that is next.
 pub(super) async fn send_portion(queue: &dyn Queue, job: &Job, wait: Duration) -> Result<(), QueueError> {
     let body = EventsMessage::Job(JobMessage::new(&job.tenant, job.id, job.portion)).write();
-    let message = OutgoingMessage { body, delay: wait.min(MAX_DELAY), group: job.tenant.to_string() };
+    let message = OutgoingMessage::of(&job.tenant, body, wait.min(MAX_DELAY));
     send_all(queue, QueueName::Events, vec![message]).await
 }
 

@@ -22,8 +22,12 @@ pub enum ChannelMessage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliverMessage {
     v: u32,
-    tenant: String,
-    endpoint: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
+    /// Its endpoint.
+    #[serde(with = "super::as_text")]
+    pub endpoint: EndpointId,
     /// The endpoint's version that the sender knew: a reader with an older one asks again.
     pub endpoint_version: u64,
     /// The number of the attempt to be made, from 1.
@@ -36,8 +40,8 @@ pub struct DeliverMessage {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renew: bool,
     /// The job that asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    job: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::as_text::option")]
+    pub job: Option<JobId>,
     /// When somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_at: Option<u64>,
@@ -66,8 +70,8 @@ impl DeliverMessage {
     ) -> Self {
         Self {
             v: 1,
-            tenant: tenant.to_string(),
-            endpoint: endpoint.to_string(),
+            tenant: tenant.clone(),
+            endpoint,
             endpoint_version,
             attempt: 1,
             recheck: false,
@@ -119,7 +123,7 @@ impl DeliverMessage {
     pub fn renewed(mut self, job: Option<JobId>, at: Timestamp) -> Self {
         self.renew = true;
         self.asked_at = Some(at.as_millis());
-        self.job = job.map(|job| job.to_string());
+        self.job = job;
         self
     }
 
@@ -129,28 +133,11 @@ impl DeliverMessage {
         delivery.cancelled_at.is_some_and(|at| asked_at < at)
     }
 
-    /// The job that asked for this attempt.
-    ///
-    /// # Errors
-    /// When it is not an id.
-    pub fn job(&self) -> Result<Option<JobId>, MessageError> {
-        self.job.as_deref().map(str::parse).transpose().map_err(MessageError::new)
-    }
-
     /// The same message, to be checked against the ledger.
     #[must_use]
     pub fn rechecked(mut self) -> Self {
         self.recheck = true;
         self
-    }
-
-    /// The tenant and its endpoint.
-    ///
-    /// # Errors
-    /// When one is not an id.
-    pub fn address(&self) -> Result<(TenantId, EndpointId), MessageError> {
-        let tenant = self.tenant.parse().map_err(MessageError::new)?;
-        Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
     }
 
     /// The earliest moment of the attempt: a message that arrives before it waits once more.
@@ -168,30 +155,21 @@ impl DeliverMessage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GivenUpMessage {
     v: u32,
-    tenant: String,
-    delivery: String,
-    reason: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
+    /// Its delivery.
+    #[serde(with = "super::as_text")]
+    pub delivery: DeliveryId,
+    /// Why.
+    #[serde(with = "super::as_text")]
+    pub reason: FailureReason,
 }
 
 impl GivenUpMessage {
     /// This delivery was given up for this reason.
     pub fn new(tenant: &TenantId, delivery: DeliveryId, reason: FailureReason) -> Self {
-        Self {
-            v: 1,
-            tenant: tenant.to_string(),
-            delivery: delivery.to_string(),
-            reason: reason.as_str().to_owned(),
-        }
-    }
-
-    /// The tenant, its delivery and the reason.
-    ///
-    /// # Errors
-    /// When one is not what it should be.
-    pub fn read(&self) -> Result<(TenantId, DeliveryId, FailureReason), MessageError> {
-        let tenant = self.tenant.parse().map_err(MessageError::new)?;
-        let delivery = self.delivery.parse().map_err(MessageError::new)?;
-        Ok((tenant, delivery, self.reason.parse().map_err(MessageError::new)?))
+        Self { v: 1, tenant: tenant.clone(), delivery, reason }
     }
 }
 

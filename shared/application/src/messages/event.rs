@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use postrider_domain::event::Audience;
-use postrider_domain::{Event, Lane, Priority, TenantId, Timestamp};
+use postrider_domain::{Event, EventId, EventType, Lane, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{JsonText, MessageError};
@@ -40,9 +40,10 @@ impl Payload {
 /// An event as it is written into messages and items.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WireEvent {
-    id: String,
-    #[serde(rename = "type")]
-    event_type: String,
+    #[serde(with = "super::as_text")]
+    id: EventId,
+    #[serde(rename = "type", with = "super::as_text")]
+    event_type: EventType,
     accepted_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     occurred_at: Option<u64>,
@@ -98,8 +99,8 @@ impl WireEvent {
     /// Writes an event.
     pub fn new(event: &Event, payload: &Payload) -> Self {
         let mut wire = Self {
-            id: event.id.to_string(),
-            event_type: event.event_type.to_string(),
+            id: event.id.clone(),
+            event_type: event.event_type.clone(),
             accepted_at: event.accepted_at.as_millis(),
             occurred_at: event.occurred_at.map(Timestamp::as_millis),
             source: event.source.clone(),
@@ -169,8 +170,8 @@ impl WireEvent {
         let priority = priority.unwrap_or_default();
         let event = Event {
             tenant: tenant.clone(),
-            id: self.id.parse().map_err(MessageError::new)?,
-            event_type: self.event_type.parse().map_err(MessageError::new)?,
+            id: self.id.clone(),
+            event_type: self.event_type.clone(),
             accepted_at: Timestamp::from_millis(self.accepted_at),
             occurred_at: self.occurred_at.map(Timestamp::from_millis),
             source: self.source.clone(),

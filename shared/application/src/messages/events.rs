@@ -25,21 +25,24 @@ pub enum EventsMessage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FanOutMessage {
     v: u32,
-    tenant: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
     /// The event.
     #[serde(with = "super::shared")]
     pub event: Arc<WireEvent>,
     /// Whether the event was published again: only endpoints that were there the first time get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    /// The endpoint after which to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::as_text::option")]
+    pub after: Option<EndpointId>,
 }
 
 impl FanOutMessage {
     /// Match this event.
     pub fn new(tenant: &TenantId, event: impl Into<Arc<WireEvent>>) -> Self {
-        Self { v: 1, tenant: tenant.to_string(), event: event.into(), repeated: false, after: None }
+        Self { v: 1, tenant: tenant.clone(), event: event.into(), repeated: false, after: None }
     }
 
     /// The same for an event that was published again.
@@ -52,24 +55,8 @@ impl FanOutMessage {
     /// The same, going on after an endpoint in the order of their ids.
     #[must_use]
     pub fn going_on(mut self, after: EndpointId) -> Self {
-        self.after = Some(after.to_string());
+        self.after = Some(after);
         self
-    }
-
-    /// The tenant.
-    ///
-    /// # Errors
-    /// When it is not an id.
-    pub fn tenant(&self) -> Result<TenantId, MessageError> {
-        self.tenant.parse().map_err(MessageError::new)
-    }
-
-    /// The endpoint after which to begin.
-    ///
-    /// # Errors
-    /// When it is not an id.
-    pub fn after(&self) -> Result<Option<EndpointId>, MessageError> {
-        self.after.as_deref().map(str::parse).transpose().map_err(MessageError::new)
     }
 }
 
@@ -77,8 +64,12 @@ impl FanOutMessage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleaseMessage {
     v: u32,
-    tenant: String,
-    endpoint: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
+    /// Its endpoint.
+    #[serde(with = "super::as_text")]
+    pub endpoint: EndpointId,
     /// How far it is.
     #[serde(flatten)]
     pub progress: Progress,
@@ -96,8 +87,9 @@ pub struct ReleaseMessage {
 /// How far a drain is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Progress {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    /// The delivery after which to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::as_text::option")]
+    pub after: Option<DeliveryId>,
     /// The number of the drain; none before it has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<u64>,
@@ -109,28 +101,19 @@ pub struct Progress {
 impl Progress {
     /// A drain after a delivery.
     pub fn of(drain: u64, after: Option<DeliveryId>, last_look: bool) -> Self {
-        Self { after: after.map(|id| id.to_string()), drain: Some(drain), last_look }
+        Self { after, drain: Some(drain), last_look }
     }
 
     /// After a delivery, of what is no drain.
     pub fn after_delivery(after: DeliveryId) -> Self {
-        Self { after: Some(after.to_string()), ..Self::default() }
-    }
-
-    /// The delivery after which to begin.
-    ///
-    /// # Errors
-    /// When it is not an id.
-    pub fn after(&self) -> Result<Option<DeliveryId>, MessageError> {
-        self.after.as_deref().map(str::parse).transpose().map_err(MessageError::new)
+        Self { after: Some(after), ..Self::default() }
     }
 }
 
 impl ReleaseMessage {
     /// Release all deliveries of this endpoint, on a person's request.
     pub fn all(tenant: &TenantId, endpoint: EndpointId) -> Self {
-        let (tenant, endpoint) = (tenant.to_string(), endpoint.to_string());
-        let progress = Progress::default();
+        let (tenant, progress) = (tenant.clone(), Progress::default());
         Self { v: 1, tenant, endpoint, progress, by_circuit: false, as_probes: false, of_line: false }
     }
 
@@ -150,23 +133,18 @@ impl ReleaseMessage {
         self.progress = progress;
         self
     }
-
-    /// The tenant and its endpoint.
-    ///
-    /// # Errors
-    /// When one is not an id.
-    pub fn read(&self) -> Result<(TenantId, EndpointId), MessageError> {
-        let tenant = self.tenant.parse().map_err(MessageError::new)?;
-        Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
-    }
 }
 
 /// Cancel the parked deliveries of an endpoint that were created until a moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SkipMessage {
     v: u32,
-    tenant: String,
-    endpoint: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
+    /// Its endpoint.
+    #[serde(with = "super::as_text")]
+    pub endpoint: EndpointId,
     /// How far it is.
     #[serde(flatten)]
     pub progress: Progress,
@@ -178,7 +156,7 @@ pub struct SkipMessage {
 impl SkipMessage {
     /// Cancel the deliveries of this endpoint that were created until `until`, because `by` wants it.
     pub fn new(tenant: &TenantId, endpoint: EndpointId, by: &str, until: Timestamp) -> Self {
-        let (tenant, endpoint, by) = (tenant.to_string(), endpoint.to_string(), by.to_owned());
+        let (tenant, by) = (tenant.clone(), by.to_owned());
         Self { v: 1, tenant, endpoint, progress: Progress::default(), by, until: until.as_millis() }
     }
 
@@ -193,23 +171,18 @@ impl SkipMessage {
     pub const fn until(&self) -> Timestamp {
         Timestamp::from_millis(self.until)
     }
-
-    /// The tenant and its endpoint.
-    ///
-    /// # Errors
-    /// When one is not an id.
-    pub fn read(&self) -> Result<(TenantId, EndpointId), MessageError> {
-        let tenant = self.tenant.parse().map_err(MessageError::new)?;
-        Ok((tenant, self.endpoint.parse().map_err(MessageError::new)?))
-    }
 }
 
 /// Do a portion of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobMessage {
     v: u32,
-    tenant: String,
-    job: String,
+    /// The tenant.
+    #[serde(with = "super::as_text")]
+    pub tenant: TenantId,
+    /// The job.
+    #[serde(with = "super::as_text")]
+    pub job: JobId,
     /// The number of the portion: the job goes on only if this is the one that is next.
     pub portion: u64,
 }
@@ -217,16 +190,7 @@ pub struct JobMessage {
 impl JobMessage {
     /// Do this portion of this job.
     pub fn new(tenant: &TenantId, job: JobId, portion: u64) -> Self {
-        Self { v: 1, tenant: tenant.to_string(), job: job.to_string(), portion }
-    }
-
-    /// The tenant and its job.
-    ///
-    /// # Errors
-    /// When one is not an id.
-    pub fn read(&self) -> Result<(TenantId, JobId), MessageError> {
-        let tenant = self.tenant.parse().map_err(MessageError::new)?;
-        Ok((tenant, self.job.parse().map_err(MessageError::new)?))
+        Self { v: 1, tenant: tenant.clone(), job, portion }
     }
 }
 

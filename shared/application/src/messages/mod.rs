@@ -2,6 +2,7 @@
 //!
 //! A field may be added when older readers can do without it; anything else is a new version.
 
+mod as_text;
 mod channel;
 mod event;
 mod events;

@@ -24,8 +24,7 @@ fn there_and_back(event: &Event, payload: &Payload) -> (Event, Payload) {
     let wire = WireEvent::new(event, payload);
     let message = EventsMessage::FanOut(Box::new(FanOutMessage::new(&event.tenant, wire)));
     let EventsMessage::FanOut(read) = EventsMessage::read(&message.write()).unwrap() else { panic!() };
-    let tenant = read.tenant().unwrap();
-    read.event.read(&tenant).unwrap()
+    read.event.read(&read.tenant).unwrap()
 }
 
 #[test]
@@ -60,6 +59,18 @@ fn a_message_of_another_kind_is_refused() {
     for body in ["", "{}", "[]", r#"{"other":{}}"#, r#"{"fan_out":{"v":1}}"#] {
         assert!(EventsMessage::read(body).is_err(), "{body}");
         assert!(ChannelMessage::read(body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn a_message_about_what_can_have_no_such_id_is_refused() {
+    let event = r#"{"id":"e1","type":"a.b","accepted_at":7,"data":null}"#;
+    let good = format!(
+        r#"{{"fan_out":{{"v":1,"tenant":"acme","event":{event},"after":"ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2"}}}}"#
+    );
+    assert!(EventsMessage::read(&good).is_ok());
+    for (part, wrong) in [("acme", "A"), ("e1", "e.1"), ("a.b", "a..b"), ("ep_", "ep-"), ("\"acme\"", "7")] {
+        assert!(EventsMessage::read(&good.replace(part, wrong)).is_err(), "{part}");
     }
 }
 

@@ -2,10 +2,11 @@
 //! event source, or the poller of the embedded stack.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use postrider_domain::{ChannelKind, Lane};
+use postrider_domain::{ChannelKind, Lane, TenantId};
 
 /// The longest delay of a message (SQS `DelaySeconds`).
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
@@ -75,7 +76,14 @@ pub struct OutgoingMessage {
     /// so that nothing is early.
     pub delay: Duration,
     /// Whose message it is (SQS `MessageGroupId`), so that nobody's flood delays the others.
-    pub group: String,
+    pub group: Arc<str>,
+}
+
+impl OutgoingMessage {
+    /// A message of a tenant's.
+    pub fn of(tenant: &TenantId, body: String, delay: Duration) -> Self {
+        Self { body, delay, group: tenant.into() }
+    }
 }
 
 /// A message as a consumer gets it.
@@ -84,7 +92,7 @@ pub struct QueueRecord {
     /// What the consumer names when it reports a failure.
     pub message_id: String,
     /// The text.
-    pub body: std::sync::Arc<str>,
+    pub body: Arc<String>,
     /// How often it was handed out, this time included.
     pub receive_count: u32,
 }

@@ -91,5 +91,5 @@ impl Reconcile {
 }
 
 fn outgoing(tenant: &TenantId, body: String) -> OutgoingMessage {
-    OutgoingMessage { body, delay: Duration::ZERO, group: tenant.to_string() }
+    OutgoingMessage::of(tenant, body, Duration::ZERO)
 }

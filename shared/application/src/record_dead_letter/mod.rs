@@ -14,7 +14,7 @@ use postrider_domain::{
 };
 
 use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError,
+    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, GivenUpMessage, JobMessage, MessageError,
 };
 use crate::ports::queue::failure;
 use crate::ports::{Clock, QueueRecord, TableError};
@@ -100,9 +100,8 @@ impl RecordDeadLetter {
             };
         }
         match ChannelMessage::read(&record.body)? {
-            ChannelMessage::GivenUp(message) => {
-                let (tenant, id, reason) = message.read()?;
-                self.given_up(&tenant, id, reason).await
+            ChannelMessage::GivenUp(GivenUpMessage { tenant, delivery, reason, .. }) => {
+                self.given_up(&tenant, delivery, reason).await
             }
             ChannelMessage::Deliver(message) => self.poisoned(*message).await,
         }
@@ -124,10 +123,10 @@ impl RecordDeadLetter {
     }
 
     async fn poisoned(&self, message: DeliverMessage) -> Result<(), RecordError> {
-        let (tenant, endpoint) = message.address()?;
-        let (event, _) = message.event.read(&tenant)?;
+        let (tenant, endpoint) = (&message.tenant, message.endpoint);
+        let (event, _) = message.event.read(tenant)?;
         let id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
-        let Some(mut delivery) = self.deliveries.get(&tenant, id).await? else {
+        let Some(mut delivery) = self.deliveries.get(tenant, id).await? else {
             // Somebody asked for a delivery that its first message was to create.
             return if message.renew { self.never_delivered(event, Some(endpoint)).await } else { Ok(()) };
         };
@@ -176,8 +175,7 @@ impl RecordDeadLetter {
 
     /// A job whose message was handed out too often waits for somebody to resume it.
     async fn stuck(&self, message: &JobMessage) -> Result<(), RecordError> {
-        let (tenant, id) = message.read()?;
-        let Some(mut job) = self.jobs.get(&tenant, id).await? else { return Ok(()) };
+        let Some(mut job) = self.jobs.get(&message.tenant, message.job).await? else { return Ok(()) };
         let now = self.clock.now();
         let is_next = job.portion == message.portion || now.since(job.not_before) >= STALLED;
         if !job.state.is_open() || !is_next {
@@ -211,8 +209,7 @@ impl RecordDeadLetter {
     }
 
     async fn unmatched(&self, message: FanOutMessage) -> Result<(), RecordError> {
-        let tenant = message.tenant()?;
-        let (event, _) = message.event.read(&tenant)?;
+        let (event, _) = message.event.read(&message.tenant)?;
         self.never_delivered(event, None).await
     }
 

@@ -114,7 +114,7 @@ impl Redeliver {
         let event = letter.event_id.as_ref().ok_or(RedeliverError::Unreadable)?;
         let stored = self.events.get(&letter.tenant, event).await?.ok_or(RedeliverError::EventExpired)?;
         let body = EventsMessage::FanOut(Box::new(stored.fan_out())).write();
-        Ok(OutgoingMessage { body, delay: Duration::ZERO, group: letter.tenant.to_string() })
+        Ok(OutgoingMessage::of(&letter.tenant, body, Duration::ZERO))
     }
 
     /// Notes that a dead letter, if it is on record and nobody did anything about it, is being delivered again.

@@ -226,7 +226,7 @@ impl Redeliver {
     ) -> Result<(), QueueError> {
         let queue = QueueName::of(endpoint.channel, message.event.lane());
         let body = ChannelMessage::Deliver(Box::new(message)).write();
-        let message = OutgoingMessage { body, delay, group: endpoint.tenant.to_string() };
+        let message = OutgoingMessage::of(&endpoint.tenant, body, delay);
         send_all(&*self.queue, queue, vec![message]).await
     }
 

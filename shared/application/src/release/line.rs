@@ -23,7 +23,7 @@ impl Release {
         if line.version == 0 {
             return Ok(());
         }
-        let after = message.progress.after()?.map_or(line.done_to, DeliveryId::event_part);
+        let after = message.progress.after.map_or(line.done_to, DeliveryId::event_part);
         let page = self.deliveries.waiting_after(tenant, id, after).await?;
         let waiting = page.deliveries.into_iter().filter(|delivery| delivery.status.is_waiting());
         self.send(&record.endpoint, waiting.collect(), |_| Duration::ZERO).await?;

@@ -24,7 +24,7 @@ use postrider_domain::{
 };
 
 use self::pace::Pace;
-use crate::messages::{ChannelMessage, EventsMessage, MessageError, Progress, ReleaseMessage};
+use crate::messages::{ChannelMessage, EventsMessage, Progress, ReleaseMessage};
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::message_for;
@@ -40,9 +40,6 @@ const LAST_LOOK: Duration = Duration::from_secs(30);
 /// A message could not be dealt with; it comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// The message cannot be read.
-    #[error(transparent)]
-    Message(#[from] MessageError),
     /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -80,7 +77,7 @@ impl Release {
     /// # Errors
     /// When a store or a queue fails.
     pub async fn handle(&self, message: &ReleaseMessage, now: Timestamp) -> Result<(), ReleaseError> {
-        let (tenant, id) = message.read()?;
+        let (tenant, id) = (&message.tenant, message.endpoint);
         if message.of_line {
             return self.end_line(message, &tenant, id).await;
         }
@@ -184,7 +181,7 @@ impl Release {
         now: Timestamp,
     ) -> Result<(), ReleaseError> {
         let (tenant, id, pace) = (&endpoint.tenant, endpoint.id, Pace::of(endpoint));
-        let after = message.progress.after()?;
+        let after = message.progress.after;
         let page = self.deliveries.parked(tenant, id, after, pace.portion()).await?;
         let last = page.deliveries.last().map(|delivery| delivery.id);
         let released: Vec<_> = page
@@ -286,5 +283,5 @@ pub(crate) fn is_released(parked_at: Option<Timestamp>, kept_at: Option<Timestam
 }
 
 fn outgoing(tenant: &TenantId, body: String, delay: Duration) -> OutgoingMessage {
-    OutgoingMessage { body, delay: delay.min(MAX_DELAY), group: tenant.to_string() }
+    OutgoingMessage::of(tenant, body, delay.min(MAX_DELAY))
 }

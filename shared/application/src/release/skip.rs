@@ -27,7 +27,7 @@ impl Release {
     /// # Errors
     /// When a store or a queue fails.
     pub async fn skip(&self, message: &SkipMessage, now: Timestamp) -> Result<(), ReleaseError> {
-        let (tenant, id) = message.read()?;
+        let (tenant, id) = (&message.tenant, message.endpoint);
         let drain = match message.progress.drain {
             None => self.begin(&tenant, id, DrainState::Skipping, true, now).await?,
             Some(_) => self.drains.get(&tenant, id).await?,
@@ -35,7 +35,7 @@ impl Release {
         if message.progress.drain.is_some_and(|number| number != drain.number) {
             return Ok(());
         }
-        let page = self.deliveries.parked(&tenant, id, message.progress.after()?, CHUNK).await?;
+        let page = self.deliveries.parked(&tenant, id, message.progress.after, CHUNK).await?;
         let last = page.deliveries.last().map(|delivery| delivery.id);
         let wanted = page.deliveries.into_iter().filter(|delivery| delivery.created_at <= message.until());
         let cancelled = stream::iter(wanted)

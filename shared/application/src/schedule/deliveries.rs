@@ -26,7 +26,7 @@ impl Schedule {
                 message.attempt_at(delivery.attempt_count + 1, delivery.next_attempt_at).rechecked();
             let queue = QueueName::of(delivery.channel, message.event.lane());
             let body = ChannelMessage::Deliver(Box::new(message)).write();
-            let message = OutgoingMessage { body, delay: wait, group: delivery.tenant.to_string() };
+            let message = OutgoingMessage::of(&delivery.tenant, body, wait);
             send_all(&*self.queue, queue, vec![message]).await?;
         } else {
             delivery.cancel("its event is not kept any more, so there is nothing to send");

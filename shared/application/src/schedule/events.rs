@@ -22,7 +22,7 @@ impl Schedule {
         let tenant = &stored.event.tenant;
         let message = stored.fan_out();
         let body = EventsMessage::FanOut(Box::new(message)).write();
-        let message = OutgoingMessage { body, delay: wait, group: tenant.to_string() };
+        let message = OutgoingMessage::of(tenant, body, wait);
         send_all(&*self.queue, QueueName::Events, vec![message]).await?;
         let version = schedule.version + 1;
         stored.schedule = Some(EventSchedule { due_at: None, version, ..schedule });

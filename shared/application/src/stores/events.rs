@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::due::{self, DueShard};
 use super::item::{decode, encode, invalid, text};
 use crate::messages::{FanOutMessage, Payload, WireEvent};
-use crate::ports::table::{Expression, Item, Key, Put, Table, TableError, TableName};
+use crate::ports::table::{AttributeValue, Expression, Item, Key, Put, Table, TableError, TableName};
 
 pub(super) const TABLE: TableName = TableName::Ledger;
 
@@ -110,8 +110,9 @@ struct EventItem<'a> {
     /// As an attribute of its own so that a list can filter by it.
     event_type: Cow<'a, str>,
     digest: Cow<'a, str>,
-    /// JSON text of the event with its data or the blob's key.
-    event: String,
+    /// JSON text of the event with its data or the blob's key. Written by itself, because it is long.
+    #[serde(skip_serializing)]
+    event: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schedule: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,8 +146,15 @@ fn key(tenant: &TenantId, event: &EventId) -> Key {
     }
 }
 
+/// The item of an event, of which `wire` is the form in which it is written.
+fn item_of(stored: &StoredEvent, wire: &WireEvent) -> Result<Item, TableError> {
+    let mut item = encode(TABLE, &EventItem::of(stored))?;
+    item.insert("event", AttributeValue::S(wire.text()));
+    Ok(item)
+}
+
 impl<'a> EventItem<'a> {
-    fn write(stored: &'a StoredEvent, wire: &WireEvent) -> Self {
+    fn of(stored: &'a StoredEvent) -> Self {
         let event = &stored.event;
         let Key { pk, sk } = key(&event.tenant, &event.id);
         let mut item = Self {
@@ -156,7 +164,7 @@ impl<'a> EventItem<'a> {
             timeline_at: None,
             event_type: event.event_type.as_str().into(),
             digest: stored.digest.as_str().into(),
-            event: wire.text(),
+            event: Cow::default(),
             schedule: stored.schedule.map(|schedule| schedule.state.as_str().into()),
             due: None,
             due_at: None,
@@ -214,7 +222,7 @@ impl Events {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put_new(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<(), TableError> {
-        let item = encode(TABLE, &EventItem::write(stored, wire))?;
+        let item = item_of(stored, wire)?;
         self.0.put(Put { table: TABLE, item, condition: None }).await
     }
 
@@ -223,7 +231,7 @@ impl Events {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put_if_absent(&self, stored: &StoredEvent, wire: &WireEvent) -> Result<Stored, TableError> {
-        let item = encode(TABLE, &EventItem::write(stored, wire))?;
+        let item = item_of(stored, wire)?;
         let condition = Some(Expression::new("attribute_not_exists(pk)"));
         match self.0.put(Put { table: TABLE, item, condition }).await {
             Ok(()) => Ok(Stored::New),
@@ -243,7 +251,7 @@ impl Events {
         let version = stored.schedule.map_or(0, |schedule| schedule.version);
         form.schedule = form.schedule.map(|schedule| EventSchedule { version: version + 1, ..schedule });
         let wire = WireEvent::new(&form.event, &form.payload);
-        let item = encode(TABLE, &EventItem::write(&form, &wire))?;
+        let item = item_of(&form, &wire)?;
         let condition = Expression::new("version = :version").number_value(":version", version);
         match self.0.put(Put { table: TABLE, item, condition: Some(condition) }).await {
             Ok(()) => Ok(SavedEvent::Yes),

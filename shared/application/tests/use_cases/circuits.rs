@@ -32,7 +32,7 @@ pub(crate) async fn opened(parked: usize) -> (World, EndpointId) {
 fn records(messages: &[OutgoingMessage]) -> Vec<QueueRecord> {
     let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
         message_id: index.to_string(),
-        body: message.body.as_str().into(),
+        body: message.body.clone().into(),
         receive_count: 1,
     };
     messages.iter().enumerate().map(record).collect()

@@ -125,7 +125,7 @@ async fn one_unreadable_message_does_not_fail_the_others_of_its_batch() {
         postrider_application::ports::OutgoingMessage {
             body: "not a message".to_owned(),
             delay: std::time::Duration::ZERO,
-            group: "acme".to_owned(),
+            group: "acme".into(),
         },
     );
     assert_eq!(world.deal(QueueName::Events, &messages, 1).await, 1);

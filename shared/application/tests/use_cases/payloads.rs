@@ -238,7 +238,7 @@ impl Rig {
 fn records(messages: &[OutgoingMessage], receive_count: u32) -> Vec<QueueRecord> {
     let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
         message_id: index.to_string(),
-        body: message.body.as_str().into(),
+        body: message.body.clone().into(),
         receive_count,
     };
     messages.iter().enumerate().map(record).collect()
@@ -371,7 +371,7 @@ async fn filters_look_into_the_largest_events_a_few_at_a_time() {
     assert_eq!(messages.len(), 10);
     for message in &messages {
         let Ok(ChannelMessage::Deliver(deliver)) = ChannelMessage::read(&message.body) else { panic!() };
-        assert_eq!(deliver.address().unwrap().1, matching);
+        assert_eq!(deliver.endpoint, matching);
     }
     assert_eq!(rig.held.gets.load(Ordering::SeqCst), 10, "each is read once for all filters");
     assert_eq!(rig.held.most_reading.load(Ordering::SeqCst), 4);

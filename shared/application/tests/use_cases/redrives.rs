@@ -206,7 +206,7 @@ impl World {
     fn copy_of_portion(&self, job: &Job, portion: u64) -> OutgoingMessage {
         use postrider_application::messages::{EventsMessage, JobMessage};
         let body = EventsMessage::Job(JobMessage::new(&self.tenant, job.id, portion)).write();
-        OutgoingMessage { body, delay: Duration::ZERO, group: self.tenant.to_string() }
+        OutgoingMessage::of(&self.tenant, body, Duration::ZERO)
     }
 }
 

@@ -367,7 +367,7 @@ impl World {
     ) -> usize {
         let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
             message_id: index.to_string(),
-            body: message.body.as_str().into(),
+            body: message.body.clone().into(),
             receive_count,
         };
         let records = messages.iter().enumerate().map(record).collect();

@@ -31,7 +31,7 @@ pub(super) async fn send(
             .id(index.to_string())
             .message_body(&message.body)
             .delay_seconds(whole_seconds(message.delay))
-            .message_group_id(&message.group);
+            .message_group_id(&*message.group);
         request = request.entries(entry.build().map_err(SdkError::construction_failure)?);
     }
     Ok(read(request.send().await?, messages.len()))

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn messages_that_sqs_would_not_take_are_refused() {
         let check = |body: &str, delay: u64, group: &str| {
-            let (body, group) = (body.to_owned(), group.to_owned());
+            let (body, group) = (body.to_owned(), group.into());
             check(QueueName::Events, &OutgoingMessage { body, delay: Duration::from_millis(delay), group })
         };
         assert!(check("{\"a\":\"\t\r\n\u{10FFFF}\"}", 900_000, "acme").is_ok());

@@ -105,7 +105,7 @@ async fn every_message_that_was_taken_is_in_the_queue() {
             let message = |body: &String| OutgoingMessage {
                 body: body.clone(),
                 delay: Duration::ZERO,
-                group: format!("tenant-{sender}"),
+                group: format!("tenant-{sender}").into(),
             };
             let results = queues.send(QUEUE, bodies.iter().map(message).collect()).await;
             assert_eq!(results.len(), bodies.len());

@@ -211,7 +211,7 @@ impl World {
         let messages = received.messages.unwrap_or_default();
         let records = messages.iter().map(|message| QueueRecord {
             message_id: message.message_id().unwrap().to_owned(),
-            body: message.body().unwrap().into(),
+            body: message.body().unwrap().to_owned().into(),
             receive_count: message.attributes().unwrap()[&count].parse().unwrap(),
         });
         let records = records.collect();

@@ -17,6 +17,13 @@ impl TenantId {
     }
 }
 
+impl From<&TenantId> for Arc<str> {
+    /// The id's text, without a copy.
+    fn from(id: &TenantId) -> Self {
+        Self::clone(&id.0)
+    }
+}
+
 impl FromStr for TenantId {
     type Err = IdError;
 

@@ -24,7 +24,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) id: u64,
-    pub(super) body: Arc<str>,
+    pub(super) body: Arc<String>,
     pub(super) group: Arc<str>,
     pub(super) visible_at: Timestamp,
     pub(super) receive_count: u32,
@@ -50,7 +50,7 @@ impl Message {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             body: message.body.into(),
-            group: message.group.into(),
+            group: message.group,
             visible_at: super::visible_at(now, message.delay),
             receive_count: 0,
             perhaps_received: false,

@@ -35,7 +35,7 @@ fn clock() -> (Arc<StandingClock>, Arc<dyn Clock>) {
 }
 
 fn message(body: &str, delay: u64) -> OutgoingMessage {
-    OutgoingMessage { body: body.to_owned(), delay: Duration::from_secs(delay), group: "acme".to_owned() }
+    OutgoingMessage { body: body.to_owned(), delay: Duration::from_secs(delay), group: "acme".into() }
 }
 
 async fn send(queues: &LocalQueues, body: &str, delay: u64) {
@@ -238,7 +238,7 @@ async fn a_group_whose_batches_take_long_leaves_room_for_others() {
     let config = EventSourceConfig { batch_size: 3, concurrency: 4, grouping, visibility: VISIBILITY };
     let source = EventSource::new(Arc::clone(&queues), QUEUE, config, handler);
     let send = async |group: &str| {
-        let message = OutgoingMessage { group: group.to_owned(), ..message(group, 0) };
+        let message = OutgoingMessage { group: group.into(), ..message(group, 0) };
         assert!(queues.send(QUEUE, vec![message]).await.remove(0).is_ok());
     };
     for _ in 0..20 {
@@ -383,7 +383,7 @@ async fn take_fairly(sent: &[(&str, usize)], batches: usize) -> Vec<String> {
     let (_time, clock) = clock();
     let queues = LocalQueues::in_memory(clock);
     for (group, count) in sent {
-        let message = || OutgoingMessage { group: (*group).to_owned(), ..message(group, 0) };
+        let message = || OutgoingMessage { group: (*group).into(), ..message(group, 0) };
         let messages = (0..*count).map(|_| message()).collect();
         assert!(queues.send(QUEUE, messages).await.iter().all(Result::is_ok));
     }
@@ -403,7 +403,7 @@ async fn who_has_much_under_way_waits_behind_everybody_else() {
     let (time, clock) = clock();
     let queues = LocalQueues::in_memory(clock);
     let send = async |group: &str, count: usize| {
-        let message = || OutgoingMessage { group: group.to_owned(), ..message(group, 0) };
+        let message = || OutgoingMessage { group: group.into(), ..message(group, 0) };
         queues.send(QUEUE, (0..count).map(|_| message()).collect()).await;
     };
     send("slow", 30).await;
@@ -450,7 +450,7 @@ proptest! {
                 match step {
                     0 | 1 => {
                         let name = group.to_string();
-                        let message = || OutgoingMessage { group: format!("g{name}"), ..message(&name, 0) };
+                        let message = || OutgoingMessage { group: format!("g{name}").into(), ..message(&name, 0) };
                         queues.send(QUEUE, (0..count).map(|_| message()).collect()).await;
                         waiting[group] += count;
                     }

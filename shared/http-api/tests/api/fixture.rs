@@ -254,7 +254,7 @@ impl Api {
     pub(crate) async fn give_up(&self, bodies: &[&str]) {
         let record = |(index, body): (usize, &&str)| QueueRecord {
             message_id: index.to_string(),
-            body: (*body).into(),
+            body: (*body).to_owned().into(),
             receive_count: 1,
         };
         assert!(self.record.handle(bodies.iter().enumerate().map(record).collect()).await.is_empty());

@@ -34,7 +34,7 @@ pub async fn queue_contract(queue: &dyn Queue, receives: &dyn Receives) {
 }
 
 fn message(body: impl Into<String>) -> OutgoingMessage {
-    OutgoingMessage { body: body.into(), delay: Duration::ZERO, group: "acme".to_owned() }
+    OutgoingMessage { body: body.into(), delay: Duration::ZERO, group: "acme".into() }
 }
 
 async fn send(queue: &dyn Queue, messages: Vec<OutgoingMessage>) {
@@ -86,8 +86,8 @@ pub async fn large_messages_that_exceed_a_batch_together_arrive(queue: &dyn Queu
 pub async fn what_cannot_be_sent_is_refused_and_the_rest_arrives(queue: &dyn Queue, receives: &dyn Receives) {
     let fine: Vec<String> = (0..3).map(|_| unique("fine")).collect();
     let late = OutgoingMessage { delay: Duration::from_millis(900_001), ..message("late") };
-    let nobodys = OutgoingMessage { group: String::new(), ..message("nobody's") };
-    let crowd = OutgoingMessage { group: "x".repeat(129), ..message("a crowd's") };
+    let nobodys = OutgoingMessage { group: "".into(), ..message("nobody's") };
+    let crowd = OutgoingMessage { group: "x".repeat(129).into(), ..message("a crowd's") };
     let messages = vec![
         message("x".repeat(MAX_BYTES + 1)),
         message(&fine[0]),

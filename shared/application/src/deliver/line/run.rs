@@ -245,7 +245,7 @@ impl Deliver {
         let blocked = Blocked { by: delivery.id, since: blocked_since };
         if job.message.renew {
             delivery.restart(now);
-            delivery.renewed_by = job.message.job()?;
+            delivery.renewed_by = job.message.job;
         }
         let gives_way_at = blocked_since.after(ordered.in_order.max_blocked);
         let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else {

@@ -1,6 +1,7 @@
 //! The attempts of a delivery in its item: JSON text without what is usual or follows from the delivery, because
 //! every kilobyte is a write unit, and a delivered webhook with its attempt has to fit one.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use postrider_domain::delivery::{Attempt, RequestRecord, ResponseRecord};
@@ -16,7 +17,7 @@ use crate::stores::item::invalid;
 const USUAL_METHOD: &str = "POST";
 
 #[derive(Serialize, Deserialize)]
-struct AttemptForm {
+struct AttemptForm<'a> {
     /// The attempt's number.
     #[serde(rename = "n")]
     number: u32,
@@ -24,34 +25,34 @@ struct AttemptForm {
     ms: u64,
     /// The outcome, unless it is `delivered`.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
+    outcome: Option<Cow<'a, str>>,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
-    method: Option<String>,
+    method: Option<Cow<'a, str>>,
     /// The URL, unless it is that of the attempt before.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    url: Option<Cow<'a, str>>,
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<Word>,
+    headers: Vec<Word<'a>>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    response: Option<ResponseForm>,
+    response: Option<ResponseForm<'a>>,
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    error: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ResponseForm {
+struct ResponseForm<'a> {
     #[serde(rename = "s")]
     status: u16,
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<Word>,
-    #[serde(rename = "b", default, skip_serializing_if = "String::is_empty")]
-    body: String,
+    headers: Vec<Word<'a>>,
+    #[serde(rename = "b", default, skip_serializing_if = "str::is_empty")]
+    body: Cow<'a, str>,
     #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
 }
 
-fn own(event: &EventId, started_at: Timestamp) -> Own {
-    Own { event_id: event.to_string(), second: started_at.as_seconds().to_string() }
+fn own(event: &EventId, started_at: Timestamp) -> Own<'_> {
+    Own { event_id: event.as_str(), second: started_at.as_seconds().to_string() }
 }
 
 /// The text of an event's attempts; `None` when there are none.
@@ -69,17 +70,17 @@ pub(super) fn write(event: &EventId, attempts: &[Attempt]) -> Result<Option<Stri
             number: attempt.number,
             at: attempt.started_at.as_millis(),
             ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
-            outcome: (attempt.outcome != Outcome::Delivered).then(|| attempt.outcome.to_string()),
-            method: (attempt.request.method != USUAL_METHOD).then(|| attempt.request.method.clone()),
-            url: url.filter(|_| !is_same_url).cloned(),
+            outcome: (attempt.outcome != Outcome::Delivered).then(|| attempt.outcome.as_str().into()),
+            method: (attempt.request.method != USUAL_METHOD).then(|| attempt.request.method.as_str().into()),
+            url: url.filter(|_| !is_same_url).map(|url| url.as_str().into()),
             headers: own.write(&attempt.request.headers),
             response: attempt.response.as_ref().map(|response| ResponseForm {
                 status: response.status,
                 headers: own.write(&response.headers),
-                body: response.body.clone(),
+                body: response.body.as_str().into(),
                 cut: response.body_truncated,
             }),
-            error: attempt.error.clone(),
+            error: attempt.error.as_deref().map(Cow::Borrowed),
         }
     });
     let forms: Vec<_> = forms.collect();
@@ -89,18 +90,18 @@ pub(super) fn write(event: &EventId, attempts: &[Attempt]) -> Result<Option<Stri
 /// Reads an event's attempts.
 pub(super) fn read(event: &EventId, text: Option<&str>) -> Result<Vec<Attempt>, TableError> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    let forms: Vec<AttemptForm> = serde_json::from_str(text).map_err(|error| invalid(TABLE, error))?;
+    let forms: Vec<AttemptForm<'_>> = serde_json::from_str(text).map_err(|error| invalid(TABLE, error))?;
     let mut url_before = String::new();
     let mut attempts = Vec::with_capacity(forms.len());
     for form in forms {
-        let url = form.url.clone().unwrap_or(url_before);
+        let url = form.url.as_deref().map_or(url_before, str::to_owned);
         url_before = url.clone();
         attempts.push(form.read(event, url)?);
     }
     Ok(attempts)
 }
 
-impl AttemptForm {
+impl AttemptForm<'_> {
     fn read(self, event: &EventId, url: String) -> Result<Attempt, TableError> {
         let started_at = Timestamp::from_millis(self.at);
         let own = own(event, started_at);
@@ -109,7 +110,7 @@ impl AttemptForm {
             Ok::<_, TableError>(ResponseRecord {
                 status: response.status,
                 headers: headers(response.headers)?,
-                body: response.body,
+                body: response.body.into_owned(),
                 body_truncated: response.cut,
             })
         });
@@ -120,12 +121,12 @@ impl AttemptForm {
             duration: Duration::from_millis(self.ms),
             outcome: outcome.map_err(|error| invalid(TABLE, error))?.unwrap_or(Outcome::Delivered),
             request: RequestRecord {
-                method: self.method.unwrap_or_else(|| USUAL_METHOD.to_owned()),
+                method: self.method.map_or_else(|| USUAL_METHOD.to_owned(), Cow::into_owned),
                 url,
                 headers: headers(self.headers)?,
             },
             response: response.transpose()?,
-            error: self.error,
+            error: self.error.map(Cow::into_owned),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Headers as an item holds them: what is known or follows from the delivery as a number, the rest as text.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Names of headers that are written as their place in this list. Append only: items hold the places.
@@ -110,33 +112,30 @@ const FIRST_VALUE: usize = 2;
 /// A name or a value.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Word {
+pub(super) enum Word<'a> {
     /// The number of one that is known.
     Known(usize),
     /// Any other.
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
 /// What headers of the delivery itself say.
-pub(super) struct Own {
+pub(super) struct Own<'a> {
     /// The event's id, as in `webhook-id`.
-    pub(super) event_id: String,
+    pub(super) event_id: &'a str,
     /// The second in which the attempt began, as in `webhook-timestamp`.
     pub(super) second: String,
 }
 
-impl Own {
+impl Own<'_> {
     /// Each header as two words, its name and its value.
-    pub(super) fn write(&self, headers: &[(String, String)]) -> Vec<Word> {
-        headers.iter().flat_map(|(name, value)| [self.name(name), self.value(value)]).collect()
+    pub(super) fn write<'h>(&self, headers: &'h [(String, String)]) -> Vec<Word<'h>> {
+        let mut words = Vec::with_capacity(2 * headers.len());
+        words.extend(headers.iter().flat_map(|(name, value)| [word_of(name), self.value(value)]));
+        words
     }
 
-    fn name(&self, name: &str) -> Word {
-        let known = NAMES.iter().position(|known| *known == name);
-        known.map_or_else(|| Word::Text(name.to_owned()), Word::Known)
-    }
-
-    fn value(&self, value: &str) -> Word {
+    fn value<'h>(&self, value: &'h str) -> Word<'h> {
         if value == self.event_id {
             return Word::Known(0);
         }
@@ -144,26 +143,31 @@ impl Own {
             return Word::Known(1);
         }
         let known = VALUES.iter().position(|known| *known == value);
-        known.map_or_else(|| Word::Text(value.to_owned()), |place| Word::Known(FIRST_VALUE + place))
+        known.map_or(Word::Text(value.into()), |place| Word::Known(FIRST_VALUE + place))
     }
 
     /// Reads what [`Own::write`] wrote; `None` when it did not.
-    pub(super) fn read(&self, words: Vec<Word>) -> Option<Vec<(String, String)>> {
+    pub(super) fn read(&self, words: Vec<Word<'_>>) -> Option<Vec<(String, String)>> {
         let mut words = words.into_iter();
         let mut headers = Vec::new();
         while let Some(name) = words.next() {
             let name = match name {
                 Word::Known(place) => (*NAMES.get(place)?).to_owned(),
-                Word::Text(name) => name,
+                Word::Text(name) => name.into_owned(),
             };
             let value = match words.next()? {
-                Word::Known(0) => self.event_id.clone(),
+                Word::Known(0) => self.event_id.to_owned(),
                 Word::Known(1) => self.second.clone(),
                 Word::Known(number) => (*VALUES.get(number - FIRST_VALUE)?).to_owned(),
-                Word::Text(value) => value,
+                Word::Text(value) => value.into_owned(),
             };
             headers.push((name, value));
         }
         Some(headers)
     }
+}
+
+/// The word for a header's name.
+fn word_of(name: &str) -> Word<'_> {
+    NAMES.iter().position(|known| *known == name).map_or(Word::Text(name.into()), Word::Known)
 }

@@ -65,7 +65,7 @@ pub(super) fn write_sent(queue: QueueName, message: &Message, frame: &mut Frame)
     frame.extend(&message.visible_at.as_millis().to_le_bytes());
     frame.extend(&message.receive_count.to_le_bytes());
     write_name(queue, frame);
-    for text in [&message.group, &message.body] {
+    for text in [&*message.group, message.body.as_str()] {
         frame.extend(&(text.len() as u32).to_le_bytes());
         frame.extend(text.as_bytes());
     }
