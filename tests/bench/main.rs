@@ -33,8 +33,11 @@ const CONCURRENCY: usize = 64;
 /// How many events each throughput run publishes.
 const EVENTS: usize = 20_000;
 
-/// How many bare posts the baseline makes.
-const BARE_POSTS: usize = 100_000;
+/// How often each throughput run is repeated, because a machine is not as fast at all times.
+const RUNS: usize = 3;
+
+/// How many bare posts are made right before and right after each throughput run, which is measured against them.
+const BARE_POSTS: usize = 25_000;
 
 /// Events per second and seconds of the run that measures latency.
 const PACE: (u32, u32) = (100, 20);
@@ -45,15 +48,14 @@ async fn main() {
     let receiver = Arc::new(Receiver::start().await);
     let cores = std::thread::available_parallelism().unwrap();
     println!("{cores} cores, 1 KB events, {CONCURRENCY} requests at a time, receiver answers at once\n");
-    // Once before, so that the first measured run finds everything warm.
-    load::bare_posts(&receiver, BARE_POSTS / 10, CONCURRENCY).await;
-    let baseline = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;
-    println!("bare posts to the receiver          {baseline:>9.0}/s   100.0 %\n");
-    report::heading();
+    report::heading(RUNS);
     for storage in selection.storages() {
         for shape in selection.shapes() {
-            let throughput = throughput(&receiver, storage, shape).await;
-            report::throughput(storage, shape, &throughput, baseline);
+            let mut runs = Vec::with_capacity(RUNS);
+            for _ in 0..RUNS {
+                runs.push(throughput(&receiver, storage, shape).await);
+            }
+            report::throughput(storage, shape, runs);
         }
     }
     println!();
@@ -68,11 +70,10 @@ async fn main() {
     for storage in selection.storages_of("fairness") {
         report::fairness(storage, &fairness::run(&receiver, storage, PACE).await);
     }
-    let again = load::bare_posts(&receiver, BARE_POSTS, CONCURRENCY).await;
-    println!("\nbare posts once more, to see how steady the machine was: {again:.0}/s");
 }
 
 async fn throughput(receiver: &Arc<Receiver>, storage: Storage, shape: Shape) -> Throughput {
+    let bare_before = load::bare_posts(receiver, BARE_POSTS, CONCURRENCY).await;
     let server = Server::start(storage).await;
     let client = Client::prepare(&server, receiver, shape.endpoints()).await;
     // Connections, caches and files are warm before the clock starts.
@@ -91,9 +92,11 @@ async fn throughput(receiver: &Arc<Receiver>, storage: Storage, shape: Shape) ->
     let peak_memory = server.peak_memory_bytes();
     assert_eq!(receiver.count(), before + deliveries, "each delivery arrives once");
     server.stop().await;
+    let bare_after = load::bare_posts(receiver, BARE_POSTS, CONCURRENCY).await;
     Throughput {
         accepted_per_second: EVENTS as f64 / accepted_in.as_secs_f64(),
         deliveries_per_second: deliveries as f64 / delivered_in.as_secs_f64(),
+        bare_per_second: (bare_before + bare_after) / 2.0,
         cpu_per_delivery: Duration::from_secs_f64(cpu / deliveries as f64),
         peak_memory,
     }

@@ -12,25 +12,40 @@ use crate::process::Storage;
 pub(crate) struct Throughput {
     pub(crate) accepted_per_second: f64,
     pub(crate) deliveries_per_second: f64,
+    /// Bare posts around the run.
+    pub(crate) bare_per_second: f64,
     pub(crate) cpu_per_delivery: Duration,
     pub(crate) peak_memory: u64,
 }
 
-pub(crate) fn heading() {
+impl Throughput {
+    /// Deliveries as a share of bare posts, in percent.
+    fn share(&self) -> f64 {
+        self.deliveries_per_second / self.bare_per_second * 100.0
+    }
+}
+
+pub(crate) fn heading(runs: usize) {
+    println!("the run with the median share of {runs} each, and the smallest and the largest share\n");
     println!(
-        "{:<10} {:<27} {:>10} {:>12} {:>8} {:>13} {:>9}",
-        "data", "case", "accepted/s", "deliveries/s", "of bare", "CPU/delivery", "peak"
+        "{:<10} {:<27} {:>10} {:>12} {:>12} {:>8} {:>14} {:>13} {:>9}",
+        "data", "case", "accepted/s", "deliveries/s", "bare posts/s", "share", "", "CPU/delivery", "peak"
     );
 }
 
-pub(crate) fn throughput(storage: Storage, shape: Shape, run: &Throughput, baseline: f64) {
+/// Shows the run with the median share.
+pub(crate) fn throughput(storage: Storage, shape: Shape, mut runs: Vec<Throughput>) {
+    runs.sort_by(|one, other| one.share().total_cmp(&other.share()));
+    let (run, last) = (&runs[runs.len() / 2], runs.len() - 1);
     println!(
-        "{:<10} {:<27} {:>10.0} {:>12.0} {:>6.1} % {:>10} us {:>6} MB",
+        "{:<10} {:<27} {:>10.0} {:>12.0} {:>12.0} {:>6.1} % {:>14} {:>10} us {:>6} MB",
         storage.name(),
         shape.name(),
         run.accepted_per_second,
         run.deliveries_per_second,
-        run.deliveries_per_second / baseline * 100.0,
+        run.bare_per_second,
+        run.share(),
+        format!("{:.1} to {:.1}", runs[0].share(), runs[last].share()),
         run.cpu_per_delivery.as_micros(),
         run.peak_memory / 1_000_000,
     );

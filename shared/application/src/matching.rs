@@ -104,10 +104,10 @@ impl Matching {
             Audience::Defaults => vec![None],
             Audience::Subscribers => Pattern::all_matching(&event.event_type).into_iter().map(Some).collect(),
         };
-        let mut data = None;
+        let (now, mut data) = (self.clock.now(), None);
         let mut targets = BTreeMap::new();
         for pattern in patterns {
-            let subscribers = self.subscribers(&event.tenant, version, pattern).await?;
+            let subscribers = self.subscribers(&event.tenant, version, pattern, now).await?;
             // They are in the order of their ids, so that each part begins where the one before ended. As many as
             // a part can take from every pattern are enough to know which come first.
             let begin = subscribers
@@ -186,9 +186,9 @@ impl Matching {
         tenant: &TenantId,
         version: u64,
         pattern: Option<Pattern>,
+        now: Timestamp,
     ) -> Result<Arc<Vec<Subscriber>>, TableError> {
         let key = (tenant.clone(), version, pattern);
-        let now = self.clock.now();
         if let Some(subscribers) = self.subscribers.get(&key, now) {
             return Ok(subscribers);
         }

@@ -291,6 +291,9 @@ impl Ingest {
     }
 
     async fn accept_generated(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
+        if events.is_empty() {
+            return Vec::new();
+        }
         let now = self.clock.now();
         let puts = events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire));
         let Some(version) = version else {
@@ -316,6 +319,9 @@ impl Ingest {
     }
 
     async fn accept_named(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
+        if events.is_empty() {
+            return Vec::new();
+        }
         let puts = events.iter().map(|(_, event)| self.events.put_if_absent(&event.stored, &event.wire));
         let puts = join_all(puts).await;
         let (mut results, mut stored) = (Vec::new(), Vec::new());

@@ -50,7 +50,7 @@ impl RunJobs {
     /// When a store or a queue fails.
     pub async fn handle(&self, message: &JobMessage, receive_count: u32) -> Result<(), RunJobError> {
         let (tenant, id) = (&message.tenant, message.job);
-        let Some(job) = self.jobs.get(&tenant, id).await? else { return Ok(()) };
+        let Some(job) = self.jobs.get(tenant, id).await? else { return Ok(()) };
         if !job.state.is_open() {
             return Ok(());
         }

@@ -10,15 +10,10 @@ use serde_json::value::RawValue;
 
 use super::MessageError;
 
-/// The text of one JSON value, found to be one when it was read, and shared by everything it is written into.
+/// The text of one JSON value, found to be one when it was read, and shared by everything it is written into. In a box
+/// as well, from which it could be taken only by a copy.
 #[derive(Clone)]
-pub struct JsonText(
-    #[expect(
-        clippy::redundant_allocation,
-        reason = "a RawValue moves from a Box into an Arc by being copied"
-    )]
-    Arc<Box<RawValue>>,
-);
+pub struct JsonText(Arc<Box<RawValue>>);
 
 impl JsonText {
     /// The text.

@@ -79,18 +79,18 @@ impl Release {
     pub async fn handle(&self, message: &ReleaseMessage, now: Timestamp) -> Result<(), ReleaseError> {
         let (tenant, id) = (&message.tenant, message.endpoint);
         if message.of_line {
-            return self.end_line(message, &tenant, id).await;
+            return self.end_line(message, tenant, id).await;
         }
-        let Some((endpoint, as_probes)) = self.taking(&tenant, id, now).await? else {
-            return self.stop(&tenant, id, &message.progress, now).await;
+        let Some((endpoint, as_probes)) = self.taking(tenant, id, now).await? else {
+            return self.stop(tenant, id, &message.progress, now).await;
         };
         if message.as_probes || as_probes {
-            self.stop(&tenant, id, &message.progress, now).await?;
+            self.stop(tenant, id, &message.progress, now).await?;
             return self.release_probes(&endpoint).await;
         }
         let drain = match message.progress.drain {
-            None => self.begin(&tenant, id, DrainState::Draining, message.by_circuit, now).await?,
-            Some(_) => self.drains.get(&tenant, id).await?,
+            None => self.begin(tenant, id, DrainState::Draining, message.by_circuit, now).await?,
+            Some(_) => self.drains.get(tenant, id).await?,
         };
         let is_current = message.progress.drain.is_none_or(|number| number == drain.number);
         if is_current {

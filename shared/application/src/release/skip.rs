@@ -29,13 +29,13 @@ impl Release {
     pub async fn skip(&self, message: &SkipMessage, now: Timestamp) -> Result<(), ReleaseError> {
         let (tenant, id) = (&message.tenant, message.endpoint);
         let drain = match message.progress.drain {
-            None => self.begin(&tenant, id, DrainState::Skipping, true, now).await?,
-            Some(_) => self.drains.get(&tenant, id).await?,
+            None => self.begin(tenant, id, DrainState::Skipping, true, now).await?,
+            Some(_) => self.drains.get(tenant, id).await?,
         };
         if message.progress.drain.is_some_and(|number| number != drain.number) {
             return Ok(());
         }
-        let page = self.deliveries.parked(&tenant, id, message.progress.after, CHUNK).await?;
+        let page = self.deliveries.parked(tenant, id, message.progress.after, CHUNK).await?;
         let last = page.deliveries.last().map(|delivery| delivery.id);
         let wanted = page.deliveries.into_iter().filter(|delivery| delivery.created_at <= message.until());
         let cancelled = stream::iter(wanted)
@@ -44,11 +44,11 @@ impl Release {
             .try_filter(|is_cancelled| std::future::ready(*is_cancelled));
         let count = cancelled.try_fold(0, |count, _| std::future::ready(Ok(count + 1))).await?;
         let last_look = message.progress.last_look;
-        self.advance(&drain, (&tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
-        self.wake_line(&tenant, id, last).await?;
+        self.advance(&drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
+        self.wake_line(tenant, id, last).await?;
         if let Some((progress, wait)) = what_follows(&drain, page.next, last_look, Duration::ZERO) {
             let body = EventsMessage::Skip(message.clone().at(progress)).write();
-            send_all(&*self.queue, QueueName::Events, vec![outgoing(&tenant, body, wait)]).await?;
+            send_all(&*self.queue, QueueName::Events, vec![outgoing(tenant, body, wait)]).await?;
         }
         Ok(())
     }

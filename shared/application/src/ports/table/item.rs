@@ -161,7 +161,8 @@ mod tests {
         ];
         for other in others {
             let other: Item = other.into_iter().map(|(name, value)| (name, number(value))).collect();
-            assert!(item != other && other != item, "{other:?}");
+            assert_ne!(item, other);
+            assert_ne!(other, item);
         }
     }
 }
