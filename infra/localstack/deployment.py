@@ -10,6 +10,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from stack import Stack, client
@@ -76,6 +77,7 @@ def deploy(folder: Path, environment: dict[str, str], emulator_url: str, functio
     described = client("cloudformation", emulator_url).describe_stacks(StackName=name)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     make_limits_numbers(emulator_url)
+    make_keys_plain(name, emulator_url)
     secret = client("secretsmanager", emulator_url).get_secret_value(SecretId=outputs["PlatformKeySecret"])
     stack = Stack(name, emulator_url, outputs, secret["SecretString"], functions)
     tell_address(stack)
@@ -90,6 +92,18 @@ def make_limits_numbers(emulator_url: str) -> None:
     for source in functions.list_event_source_mappings()["EventSourceMappings"]:
         scaling = {name: int(value) for name, value in source.get("ScalingConfig", {}).items()}
         functions.update_event_source_mapping(UUID=source["UUID"], ScalingConfig=scaling)
+
+
+def make_keys_plain(name: str, emulator_url: str) -> None:
+    """Gives a new stack keys of letters and digits, as the template asks for: MiniStack's have any character, and a
+    master key that begins with a brace is read as a list of several."""
+    vault = client("secretsmanager", emulator_url)
+    for secret in vault.list_secrets()["SecretList"]:
+        if not secret["Name"].startswith(f"{name}-"):
+            continue
+        text = vault.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+        if not text.isalnum():
+            vault.put_secret_value(SecretId=secret["ARN"], SecretString=token_hex(32))
 
 
 def tell_address(stack: Stack) -> None:
