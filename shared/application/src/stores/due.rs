@@ -9,7 +9,7 @@ use super::circuits::{self, EndpointCircuit};
 use super::deliveries::{self, Deliveries};
 use super::delivery_item::TABLE;
 use super::events::{self, StoredEvent};
-use super::item::{invalid, text};
+use super::item::{invalid, key_of, text};
 use crate::ports::table::{Expression, IndexName, Item, Key, Query, TableError};
 
 /// How many partitions the index has.
@@ -127,8 +127,4 @@ impl Deliveries {
         items.sort_by_key(Due::at);
         Ok(DuePage { items, next: page.next })
     }
-}
-
-fn key_of(item: &Item) -> Key {
-    Key::new(text(item, "pk"), text(item, "sk"))
 }

@@ -3,10 +3,10 @@
 use postrider_domain::{EventType, TenantId, Timestamp};
 
 use super::events::{Events, SHARDS, StoredEvent, TABLE, place_in_time, read_item, shard_partition};
-use super::item::text;
+use super::item::{key_of, text};
 use super::merge::merge_descending;
 use super::{PageRequest, Paged};
-use crate::ports::table::{Expression, IndexName, Item, Key, Query, TableError};
+use crate::ports::table::{Expression, IndexName, Item, Query, TableError};
 
 /// Which events are asked for.
 #[derive(Debug, Clone, Default)]
@@ -75,13 +75,12 @@ impl Events {
         rows: Vec<(String, Item)>,
     ) -> Result<Vec<(String, StoredEvent)>, TableError> {
         let is_named = |item: &Item| !item.contains("event");
-        let key = |item: &Item| Key::new(text(item, "pk"), text(item, "sk"));
-        let keys = rows.iter().filter(|(_, item)| is_named(item)).map(|(_, item)| key(item)).collect();
+        let keys = rows.iter().filter(|(_, item)| is_named(item)).map(|(_, item)| key_of(item)).collect();
         let loaded = self.0.batch_get(TABLE, keys).await?;
         let mut events = Vec::new();
         for (place, item) in rows {
             let item = if is_named(&item) {
-                let wanted = key(&item);
+                let wanted = key_of(&item);
                 // Between the index and the table an event can expire.
                 match loaded
                     .iter()

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::due::{self, DueShard};
-use super::item::{decode, encode, invalid, text};
+use super::item::{decode, encode, invalid, key_of};
 use crate::messages::{FanOutMessage, Payload, WireEvent};
 use crate::ports::table::{AttributeValue, Expression, Item, Key, Put, Table, TableError, TableName};
 
@@ -298,7 +298,7 @@ impl Events {
         }
         let items = self.0.batch_get(TABLE, ids.keys().cloned().collect()).await?;
         let found = items.into_iter().filter_map(|item| {
-            let id = ids.remove(&Key::new(text(&item, "pk"), text(&item, "sk")))?;
+            let id = ids.remove(&key_of(&item))?;
             Some((id, read_item(tenant, item)))
         });
         Ok(found.collect())

@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_dynamo::Deserializer;
 
 use self::fields::Fields;
-use crate::ports::table::{AttributeValue, Item, TableError, TableName};
+use crate::ports::table::{AttributeValue, Item, Key, TableError, TableName};
 
 /// The struct as an item; fields that are `None` should be skipped by it.
 pub(super) fn encode<T: Serialize>(table: TableName, value: &T) -> Result<Item, TableError> {
@@ -46,6 +46,11 @@ pub(super) fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
         Some(AttributeValue::S(text)) => text,
         _ => "",
     }
+}
+
+/// An item's key.
+pub(super) fn key_of(item: &Item) -> Key {
+    Key::new(text(item, "pk"), text(item, "sk"))
 }
 
 /// A number attribute of an item that counts something; `None` where it has none.
