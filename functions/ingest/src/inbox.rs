@@ -35,7 +35,8 @@ struct InboxMessage<'a> {
 }
 
 fn read(record: &QueueRecord) -> Result<(TenantId, Publication), InboxMessageError> {
-    let message: InboxMessage<'_> = serde_json::from_str(&record.body)?;
+    let text = record.body.text();
+    let message: InboxMessage<'_> = serde_json::from_str(&text)?;
     let tenant = message.tenant.parse().map_err(|error| InboxMessageError::Tenant(format!("{error}")))?;
     let mut publication = read_publication(message.event.get())?;
     publication.event_id = publication.event_id.or_else(|| record.message_id.parse().ok());

@@ -11,7 +11,7 @@ use postrider_domain::event::Audience;
 use postrider_domain::{Endpoint, Event, EventId, EventType, Priority, Reconciliation, TenantId, Timestamp};
 use serde::Serialize;
 
-use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
+use crate::messages::{FanOutMessage, Payload, WireEvent};
 use crate::ports::queue::send_all;
 use crate::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName, TableError, TableName};
 use crate::stores::Events;
@@ -162,8 +162,7 @@ impl Announce {
         };
         let message = FanOutMessage::new(&tenant, wire);
         let message = if is_repeated { message.repeated() } else { message };
-        let body = EventsMessage::FanOut(Box::new(message)).write();
-        let message = OutgoingMessage::of(&tenant, body, Duration::ZERO);
+        let message = OutgoingMessage::of(&tenant, message, Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 

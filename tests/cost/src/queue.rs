@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use postrider_application::messages::Body;
 use postrider_application::ports::{Clock as _, OutgoingMessage, Queue, QueueError, QueueName, QueueRecord};
 use postrider_domain::Timestamp;
 
@@ -23,7 +24,7 @@ const MAX_RECEIVES: u32 = 10;
 #[derive(Clone)]
 struct Held {
     id: u64,
-    body: Arc<String>,
+    body: Body,
     visible_at: Timestamp,
     receives: u32,
 }
@@ -105,7 +106,7 @@ impl Queue for TestQueues {
         for message in messages {
             state.last_id += 1;
             let id = state.last_id;
-            let (body, visible_at) = (message.body.into(), now.after(message.delay));
+            let (body, visible_at) = (message.body.written(), now.after(message.delay));
             state.queues.entry(queue).or_default().push_back(Held { id, body, visible_at, receives: 0 });
         }
         results

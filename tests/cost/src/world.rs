@@ -172,7 +172,7 @@ impl World {
         if batch.is_empty() {
             return (0, 0);
         }
-        let sizes: Vec<_> = batch.iter().map(|record| record.body.len()).collect();
+        let sizes: Vec<_> = batch.iter().map(|record| record.body.text().len()).collect();
         let mut ids: Vec<_> = batch.iter().map(|record| record.message_id.clone()).collect();
         let functions = &self.functions;
         let failed = match queue {

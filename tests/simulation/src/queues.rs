@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use postrider_application::messages::Body;
 use postrider_application::ports::{OutgoingMessage, QueueName, QueueRecord};
 
 use crate::executor::Simulation;
@@ -20,7 +21,7 @@ pub(crate) const VISIBILITY: u64 = 90_000;
 const BATCH: u64 = 10;
 
 struct Held {
-    body: Arc<String>,
+    body: Body,
     visible_at: u64,
     receives: u32,
     /// How many copies were handed out of which each took itself for the first.
@@ -34,7 +35,7 @@ struct State {
     generation: u64,
     waiting: Vec<Waker>,
     /// Bodies that were handed out as if for the first time more than once.
-    twins: Vec<Arc<String>>,
+    twins: Vec<Body>,
 }
 
 /// The queues.
@@ -60,8 +61,8 @@ impl Queues {
         let delay = u64::try_from(message.delay.as_millis()).unwrap_or(u64::MAX).div_ceil(1000) * 1000;
         let lag = self.simulation.draw(|random| random.between(1, 40));
         let visible_at = self.simulation.now() + delay + lag;
-        let body: Arc<String> = message.body.into();
-        self.simulation.note(|| format!("message to {queue} in {delay} ms: {}", shortened(&body)));
+        let body = message.body.written();
+        self.simulation.note(|| format!("message to {queue} in {delay} ms: {}", shortened(&body.text())));
         self.add(queue, Held { body, visible_at, receives: 0, twins: 0 });
     }
 
@@ -106,7 +107,7 @@ impl Queues {
         drop(state);
         for message in dead {
             if let Some(dead) = queue.dead_letter_queue() {
-                self.simulation.note(|| format!("given up: {}", shortened(&message.body)));
+                self.simulation.note(|| format!("given up: {}", shortened(&message.body.text())));
                 self.add(dead, Held { visible_at: now, receives: 0, ..message });
             }
         }
@@ -146,7 +147,12 @@ impl Queues {
     pub(crate) fn content(&self) -> Vec<String> {
         let state = self.lock();
         let line = |queue: &String, held: &Held| {
-            format!("{queue}, {} receives, at {}: {}", held.receives, held.visible_at, shortened(&held.body))
+            format!(
+                "{queue}, {} receives, at {}: {}",
+                held.receives,
+                held.visible_at,
+                shortened(&held.body.text())
+            )
         };
         state
             .queues
@@ -159,7 +165,7 @@ impl Queues {
     pub(crate) fn first_twins(&self, texts: &[String]) -> usize {
         let is_first = |body: &str| body.contains(r#""attempt":1,"#) && !body.contains(r#""recheck":true"#);
         let is_meant = |body: &str| texts.iter().all(|text| body.contains(text.as_str()));
-        self.lock().twins.iter().filter(|body| is_first(body) && is_meant(body)).count()
+        self.lock().twins.iter().filter(|body| is_first(&body.text()) && is_meant(&body.text())).count()
     }
 
     /// Somebody may receive now who could not before.

@@ -195,10 +195,10 @@ impl Deliver {
     }
 
     async fn deal_with(&self, record: &QueueRecord) -> Result<(), DeliverError> {
-        let ChannelMessage::Deliver(message) = ChannelMessage::read(&record.body)? else {
+        let ChannelMessage::Deliver(message) = record.body.channel()? else {
             return Err(DeliverError::Misplaced);
         };
-        let job = Job::read(*message)?;
+        let job = Job::read(Arc::unwrap_or_clone(message))?;
         let now = self.clock.now();
         if let Some(at) = job.message.not_before().filter(|at| *at > now)
             && self.keeps_slot(&job).await?
@@ -466,15 +466,14 @@ impl Deliver {
             self.change_status.disable(&delivery.tenant, delivery.endpoint(), why).await?;
             self.endpoints.forget(&delivery.tenant, delivery.endpoint());
         }
-        let message = ChannelMessage::GivenUp(GivenUpMessage::new(&delivery.tenant, delivery.id, reason));
-        let message = OutgoingMessage::of(&delivery.tenant, message.write(), Duration::ZERO);
+        let message = GivenUpMessage::new(&delivery.tenant, delivery.id, reason);
+        let message = OutgoingMessage::of(&delivery.tenant, message, Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::ChannelDead(delivery.channel), vec![message]).await?)
     }
 
     /// Sends a message of this delivery's, as far into the future as the queue can hold it.
     async fn send(&self, job: &Job, message: DeliverMessage, wait: Duration) -> Result<(), DeliverError> {
-        let body = ChannelMessage::Deliver(Box::new(message)).write();
-        let message = OutgoingMessage::of(&job.event.tenant, body, wait.min(MAX_DELAY));
+        let message = OutgoingMessage::of(&job.event.tenant, message, wait.min(MAX_DELAY));
         let queue = QueueName::of(self.endpoints.channel(), job.event.priority.lane());
         Ok(Box::pin(send_all(&*self.queue, queue, vec![message])).await?)
     }

@@ -10,7 +10,7 @@ use postrider_domain::{Circuit, CircuitState, Endpoint, EndpointId, TenantId, Ti
 
 use super::{ChangeStatus, EndpointError};
 use crate::announce::{News, Report};
-use crate::messages::{EventsMessage, ReleaseMessage};
+use crate::messages::ReleaseMessage;
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::Circuits;
@@ -189,8 +189,7 @@ impl Breaker {
         wait: Duration,
     ) -> Result<(), EndpointError> {
         let message = ReleaseMessage::of_circuit(&endpoint.tenant, endpoint.id, as_probes);
-        let body = EventsMessage::Release(message).write();
-        let message = OutgoingMessage::of(&endpoint.tenant, body, wait);
+        let message = OutgoingMessage::of(&endpoint.tenant, message, wait);
         Ok(send_all(&*self.status.queue, QueueName::Events, vec![message]).await?)
     }
 }

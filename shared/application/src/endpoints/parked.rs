@@ -11,7 +11,7 @@ use std::time::Duration;
 use postrider_domain::{EndpointId, EndpointStatus, TenantId};
 
 use super::{ChangeStatus, EndpointError};
-use crate::messages::{EventsMessage, ReleaseMessage, SkipMessage};
+use crate::messages::{Body, ReleaseMessage, SkipMessage};
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::drains::{Drain, DrainState};
@@ -92,8 +92,7 @@ impl ChangeStatus {
         if record.is_none_or(|record| record.endpoint.in_order.is_none()) {
             return Ok(());
         }
-        let body = EventsMessage::Release(ReleaseMessage::of_line(tenant, id)).write();
-        let message = OutgoingMessage::of(tenant, body, KNOWN_BY_ALL);
+        let message = OutgoingMessage::of(tenant, ReleaseMessage::of_line(tenant, id), KNOWN_BY_ALL);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 
@@ -128,10 +127,10 @@ impl ChangeStatus {
     ) -> Result<(), EndpointError> {
         let message = match choice {
             ParkedChoice::Keep => return Ok(()),
-            ParkedChoice::Drain => EventsMessage::Release(ReleaseMessage::all(tenant, id)),
-            ParkedChoice::Skip => EventsMessage::Skip(SkipMessage::new(tenant, id, by, self.clock.now())),
+            ParkedChoice::Drain => Body::from(ReleaseMessage::all(tenant, id)),
+            ParkedChoice::Skip => SkipMessage::new(tenant, id, by, self.clock.now()).into(),
         };
-        let message = OutgoingMessage::of(tenant, message.write(), Duration::ZERO);
+        let message = OutgoingMessage::of(tenant, message, Duration::ZERO);
         Ok(send_all(&*self.queue, QueueName::Events, vec![message]).await?)
     }
 }

@@ -21,8 +21,7 @@ use postrider_domain::{Delivery, EndpointId, Event, EventId, TenantId};
 use crate::jobs::{RunJobError, RunJobs};
 use crate::matching::{MatchError, Matching, Range, Target};
 use crate::messages::{
-    ChannelMessage, DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError, ReleaseMessage,
-    SkipMessage,
+    DeliverMessage, EventsMessage, FanOutMessage, JobMessage, MessageError, ReleaseMessage, SkipMessage,
 };
 use crate::ports::queue::failure;
 use crate::ports::{
@@ -132,8 +131,8 @@ impl FanOut {
         let (mut events, mut releases, mut skips) = (Vec::new(), Vec::new(), Vec::new());
         let (mut jobs, mut results) = (Vec::new(), Vec::new());
         for (index, record) in records.iter().enumerate() {
-            match EventsMessage::read(&record.body) {
-                Ok(EventsMessage::FanOut(message)) => events.push((index, *message)),
+            match record.body.events() {
+                Ok(EventsMessage::FanOut(message)) => events.push((index, Arc::unwrap_or_clone(message))),
                 Ok(EventsMessage::Job(message)) => jobs.push((index, message, record.receive_count)),
                 Ok(EventsMessage::Release(message)) => releases.push((index, message)),
                 Ok(EventsMessage::Skip(message)) => skips.push((index, message)),
@@ -299,8 +298,8 @@ impl FanOut {
         let (mut indexes, mut messages) = (Vec::new(), Vec::new());
         for (index, part) in parts.iter().enumerate().filter(|(index, _)| !failures.contains_key(index)) {
             let Some((last, _)) = part.targets.last().filter(|_| part.goes_on) else { continue };
-            let body = EventsMessage::FanOut(Box::new(part.message.clone().going_on(*last))).write();
-            messages.push(OutgoingMessage::of(&part.event.tenant, body, Duration::ZERO));
+            let rest = part.message.clone().going_on(*last);
+            messages.push(OutgoingMessage::of(&part.event.tenant, rest, Duration::ZERO));
             indexes.push(index);
         }
         if messages.is_empty() {
@@ -335,9 +334,8 @@ impl FanOut {
             }
             Created::Existing(_) => return Ok(None),
         };
-        let body = ChannelMessage::Deliver(Box::new(message)).write();
         let queue = QueueName::of(target.channel, event.priority.lane());
-        Ok(Some((queue, OutgoingMessage::of(&event.tenant, body, delay))))
+        Ok(Some((queue, OutgoingMessage::of(&event.tenant, message, delay))))
     }
 }
 

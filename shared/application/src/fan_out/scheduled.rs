@@ -5,7 +5,7 @@
 use postrider_domain::Event;
 
 use super::{FanOut, FanOutError};
-use crate::messages::{EventsMessage, FanOutMessage};
+use crate::messages::FanOutMessage;
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::events::{EventSchedule, SavedEvent, ScheduleState};
@@ -19,8 +19,7 @@ impl FanOut {
     pub(super) async fn begins(&self, message: &FanOutMessage, event: &Event) -> Result<bool, FanOutError> {
         let left = event.begins_at().since(self.clock.now());
         if !left.is_zero() {
-            let body = EventsMessage::FanOut(Box::new(message.clone())).write();
-            let again = OutgoingMessage::of(&event.tenant, body, left.min(MAX_DELAY));
+            let again = OutgoingMessage::of(&event.tenant, message.clone(), left.min(MAX_DELAY));
             send_all(&*self.queue, QueueName::Events, vec![again]).await?;
             return Ok(false);
         }

@@ -7,7 +7,7 @@ use postrider_domain::event::{Audience, MAX_DATA_BYTES};
 use postrider_domain::{EndpointId, Event, EventId, FieldProblem, TenantId, Timestamp};
 
 use super::{Accepted, Ingest, IngestError, Publication};
-use crate::messages::{EventsMessage, FanOutMessage, Payload, WireEvent};
+use crate::messages::{FanOutMessage, Payload, WireEvent};
 use crate::ports::OutgoingMessage;
 use crate::ports::queue::MAX_DELAY;
 use crate::stores::events::{EventSchedule, ScheduleState, StoredEvent};
@@ -111,7 +111,7 @@ impl Prepared {
         }
         let delay = self.later.max(event.begins_at()).since(now).min(MAX_DELAY);
         let message = FanOutMessage::new(&event.tenant, Arc::clone(&self.wire));
-        let message = EventsMessage::FanOut(Box::new(if repeated { message.repeated() } else { message }));
-        Some(OutgoingMessage::of(&event.tenant, message.write(), delay))
+        let message = if repeated { message.repeated() } else { message };
+        Some(OutgoingMessage::of(&event.tenant, message, delay))
     }
 }

@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::job::{Counts, SkipReason};
 use postrider_domain::{DeadLetterId, Delivery, Endpoint, EndpointId, EventId, Job, TenantId};
 
-use crate::messages::ChannelMessage;
+use crate::messages::Body;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueError, QueueName, TableError};
 use crate::redeliver::{Redeliver, message_to};
@@ -27,7 +27,7 @@ pub(super) struct Sending<'a> {
     redeliver: &'a Redeliver,
     pub(super) job: &'a Job,
     pub(super) counts: Counts,
-    unsent: Vec<(QueueName, String)>,
+    unsent: Vec<(QueueName, Body)>,
 }
 
 /// Events that were looked up, by their ids.
@@ -36,7 +36,7 @@ pub(super) type FoundEvents = HashMap<EventId, Result<StoredEvent, TableError>>;
 /// What is to be done about one delivery.
 pub(super) enum Step {
     /// Its message is to be sent.
-    Send(QueueName, String),
+    Send(QueueName, Body),
     /// This job has done it, in a portion that was begun before.
     Sent,
     /// It is let be.
@@ -80,7 +80,7 @@ impl<'a> Sending<'a> {
         let now = self.redeliver.clock.now();
         let message = message_to(stored, endpoint, existing, now).renewed(Some(self.job.id), now);
         let queue = QueueName::of(endpoint.channel, message.event.lane());
-        Step::Send(queue, ChannelMessage::Deliver(Box::new(message)).write())
+        Step::Send(queue, message.into())
     }
 
     /// Takes a step. Answers whether the delivery is this job's doing.

@@ -7,7 +7,6 @@ use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointI
 
 use super::portion::{FoundEvents, PAGES, Sending, Step, TOGETHER, readable};
 use super::run::{Done, RunJobError};
-use crate::messages::EventsMessage;
 use crate::ports::{QueueName, TableError};
 use crate::redeliver::Redeliver;
 use crate::stores::PageRequest;
@@ -132,5 +131,5 @@ fn is_own(job: &Job, letter: &DeadLetter, loaded: &Loaded) -> bool {
 
 /// An event that could not be matched goes through fan-out again, which finds what it has done.
 fn match_again(stored: &StoredEvent) -> Step {
-    Step::Send(QueueName::Events, EventsMessage::FanOut(Box::new(stored.fan_out())).write())
+    Step::Send(QueueName::Events, stored.fan_out().into())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider_domain::job::{Portion, Task};
 use postrider_domain::{Job, JobState};
 
-use crate::messages::{EventsMessage, JobMessage};
+use crate::messages::JobMessage;
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::Redeliver;
@@ -103,8 +103,11 @@ impl RunJobs {
 
 /// Sends the message of the portion that is next.
 pub(super) async fn send_portion(queue: &dyn Queue, job: &Job, wait: Duration) -> Result<(), QueueError> {
-    let body = EventsMessage::Job(JobMessage::new(&job.tenant, job.id, job.portion)).write();
-    let message = OutgoingMessage::of(&job.tenant, body, wait.min(MAX_DELAY));
+    let message = OutgoingMessage::of(
+        &job.tenant,
+        JobMessage::new(&job.tenant, job.id, job.portion),
+        wait.min(MAX_DELAY),
+    );
     send_all(queue, QueueName::Events, vec![message]).await
 }
 

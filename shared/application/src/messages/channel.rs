@@ -13,7 +13,7 @@ use super::{MessageError, WireEvent, check_version, write};
 #[serde(rename_all = "snake_case")]
 pub enum ChannelMessage {
     /// Attempt a delivery. In a dead-letter queue: it was handed out too often.
-    Deliver(Box<DeliverMessage>),
+    Deliver(Arc<DeliverMessage>),
     /// Only in a dead-letter queue: the delivery was given up.
     GivenUp(GivenUpMessage),
 }
@@ -55,7 +55,6 @@ pub struct DeliverMessage {
     slot_interval: Option<u64>,
     created_at: u64,
     /// The event.
-    #[serde(with = "super::shared")]
     pub event: Arc<WireEvent>,
 }
 
@@ -175,7 +174,7 @@ impl GivenUpMessage {
 
 impl ChannelMessage {
     /// The message's text.
-    pub fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         match self {
             Self::Deliver(message) => write(self, Some(&message.event)),
             Self::GivenUp(_) => write(self, None),
@@ -186,7 +185,7 @@ impl ChannelMessage {
     ///
     /// # Errors
     /// When it is not one, or not of a version that is known here.
-    pub fn read(body: &str) -> Result<Self, MessageError> {
+    pub(super) fn read(body: &str) -> Result<Self, MessageError> {
         let message = serde_json::from_str(body).map_err(MessageError::new)?;
         check_version(match &message {
             Self::Deliver(message) => message.v,

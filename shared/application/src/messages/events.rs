@@ -12,7 +12,7 @@ use super::{MessageError, WireEvent, check_version, write};
 #[serde(rename_all = "snake_case")]
 pub enum EventsMessage {
     /// Match an event with subscriptions.
-    FanOut(Box<FanOutMessage>),
+    FanOut(Arc<FanOutMessage>),
     /// Let the parked deliveries of an endpoint go on.
     Release(ReleaseMessage),
     /// Cancel the parked deliveries of an endpoint.
@@ -29,7 +29,6 @@ pub struct FanOutMessage {
     #[serde(with = "super::as_text")]
     pub tenant: TenantId,
     /// The event.
-    #[serde(with = "super::shared")]
     pub event: Arc<WireEvent>,
     /// Whether the event was published again: only endpoints that were there the first time get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -196,7 +195,7 @@ impl JobMessage {
 
 impl EventsMessage {
     /// The message's text.
-    pub fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         match self {
             Self::FanOut(message) => write(self, Some(&message.event)),
             Self::Release(_) | Self::Skip(_) | Self::Job(_) => write(self, None),
@@ -207,7 +206,7 @@ impl EventsMessage {
     ///
     /// # Errors
     /// When it is not one, or not of a version that is known here.
-    pub fn read(body: &str) -> Result<Self, MessageError> {
+    pub(super) fn read(body: &str) -> Result<Self, MessageError> {
         let message = serde_json::from_str(body).map_err(MessageError::new)?;
         check_version(match &message {
             Self::FanOut(message) => message.v,

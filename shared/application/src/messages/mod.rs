@@ -3,11 +3,13 @@
 //! A field may be added when older readers can do without it; anything else is a new version.
 
 mod as_text;
+mod body;
 mod channel;
 mod event;
 mod events;
 mod json_text;
 
+pub use body::Body;
 pub use channel::{ChannelMessage, DeliverMessage, GivenUpMessage};
 pub use event::{MAX_INLINE_BYTES, Payload, WireEvent};
 pub use events::{EventsMessage, FanOutMessage, JobMessage, Progress, ReleaseMessage, SkipMessage};
@@ -47,25 +49,6 @@ fn write<T: serde::Serialize>(message: &T, event: Option<&WireEvent>) -> String 
     }
     // What serde_json writes is UTF-8.
     String::from_utf8(text).unwrap_or_default()
-}
-
-/// An event that several messages and an item share while they are written.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::WireEvent;
-
-    pub(super) fn serialize<S: Serializer>(event: &Arc<WireEvent>, serializer: S) -> Result<S::Ok, S::Error> {
-        event.as_ref().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<WireEvent>, D::Error> {
-        WireEvent::deserialize(deserializer).map(Arc::new)
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use postrider_domain::event::Audience;
-use postrider_domain::{Event, Timestamp};
+use postrider_domain::outcome::FailureReason;
+use postrider_domain::{DeliveryId, Event, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -22,8 +25,8 @@ fn event(audience: Audience) -> Event {
 
 fn there_and_back(event: &Event, payload: &Payload) -> (Event, Payload) {
     let wire = WireEvent::new(event, payload);
-    let message = EventsMessage::FanOut(Box::new(FanOutMessage::new(&event.tenant, wire)));
-    let EventsMessage::FanOut(read) = EventsMessage::read(&message.write()).unwrap() else { panic!() };
+    let body = Body::from(FanOutMessage::new(&event.tenant, wire)).written();
+    let EventsMessage::FanOut(read) = body.events().unwrap() else { panic!() };
     read.event.read(&read.tenant).unwrap()
 }
 
@@ -59,6 +62,33 @@ fn a_message_of_another_kind_is_refused() {
     for body in ["", "{}", "[]", r#"{"other":{}}"#, r#"{"fan_out":{"v":1}}"#] {
         assert!(EventsMessage::read(body).is_err(), "{body}");
         assert!(ChannelMessage::read(body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn a_message_says_the_same_whether_it_was_written_or_not() {
+    let (tenant, endpoint) = ("acme".parse().unwrap(), "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap());
+    let (event, payload) = (event(Audience::Subscribers), Payload::Inline("[1.10]".parse().unwrap()));
+    let event = Arc::new(WireEvent::new(&event, &payload));
+    let events = [
+        Body::from(FanOutMessage::new(&tenant, Arc::clone(&event)).repeated().going_on(endpoint)),
+        ReleaseMessage::of_circuit(&tenant, endpoint, true).at(Progress::of(7, None, true)).into(),
+        SkipMessage::new(&tenant, endpoint, "key_1", Timestamp::from_millis(7)).into(),
+        JobMessage::new(&tenant, "job_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap(), 3).into(),
+    ];
+    let message = DeliverMessage::first(&tenant, endpoint, 4, Timestamp::from_millis(9), event);
+    let id = DeliveryId::derive(Timestamp::from_millis(7), &"e1".parse().unwrap(), endpoint);
+    let channel = [
+        Body::from(message.renewed(None, Timestamp::from_millis(11)).at_slot(Timestamp::from_millis(12), 5)),
+        GivenUpMessage::new(&tenant, id, FailureReason::Exhausted).into(),
+    ];
+    for body in events {
+        assert_eq!(format!("{:?}", body.events()), format!("{:?}", body.clone().written().events()));
+        assert!(body.channel().is_err() && body.written().channel().is_err());
+    }
+    for body in channel {
+        assert_eq!(format!("{:?}", body.channel()), format!("{:?}", body.clone().written().channel()));
+        assert!(body.events().is_err() && body.written().events().is_err());
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use postrider_domain::{ChannelKind, Lane, TenantId};
 
+use crate::messages::Body;
+
 /// The longest delay of a message (SQS `DelaySeconds`).
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 
@@ -70,8 +72,8 @@ impl fmt::Display for QueueName {
 /// A message to be sent.
 #[derive(Debug, Clone)]
 pub struct OutgoingMessage {
-    /// The text.
-    pub body: String,
+    /// What it says.
+    pub body: Body,
     /// How long it stays invisible, at most [`MAX_DELAY`]. SQS counts whole seconds: its adapter rounds up,
     /// so that nothing is early.
     pub delay: Duration,
@@ -81,8 +83,8 @@ pub struct OutgoingMessage {
 
 impl OutgoingMessage {
     /// A message of a tenant's.
-    pub fn of(tenant: &TenantId, body: String, delay: Duration) -> Self {
-        Self { body, delay, group: tenant.into() }
+    pub fn of(tenant: &TenantId, body: impl Into<Body>, delay: Duration) -> Self {
+        Self { body: body.into(), delay, group: tenant.into() }
     }
 }
 
@@ -91,8 +93,8 @@ impl OutgoingMessage {
 pub struct QueueRecord {
     /// What the consumer names when it reports a failure.
     pub message_id: String,
-    /// The text.
-    pub body: Arc<String>,
+    /// What it says.
+    pub body: Body,
     /// How often it was handed out, this time included.
     pub receive_count: u32,
 }

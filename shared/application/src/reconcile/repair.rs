@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::{Delivery, EndpointId, TenantId};
 
 use super::{Reconcile, ReconcileError};
-use crate::messages::{ChannelMessage, EventsMessage, ReleaseMessage};
+use crate::messages::{Body, ReleaseMessage};
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::redeliver::message_for;
@@ -33,7 +33,7 @@ impl Reconcile {
             let is_to_begin =
                 stored.schedule.is_some_and(|schedule| schedule.state == ScheduleState::Waiting);
             let message = if is_to_begin { message } else { message.repeated() };
-            messages.push(outgoing(tenant, EventsMessage::FanOut(Box::new(message)).write()));
+            messages.push(outgoing(tenant, message));
         }
         send_all(&*self.queue, QueueName::Events, messages).await?;
         Ok(events.len() as u64)
@@ -55,8 +55,7 @@ impl Reconcile {
         endpoints: &[EndpointId],
     ) -> Result<u64, ReconcileError> {
         let release = |id: &EndpointId| ReleaseMessage::of_circuit(tenant, *id, false);
-        let messages =
-            endpoints.iter().map(|id| outgoing(tenant, EventsMessage::Release(release(id)).write()));
+        let messages = endpoints.iter().map(|id| outgoing(tenant, release(id)));
         send_all(&*self.queue, QueueName::Events, messages.collect()).await?;
         Ok(endpoints.len() as u64)
     }
@@ -79,8 +78,7 @@ impl Reconcile {
                 continue;
             };
             let queue = QueueName::of(delivery.channel, message.event.lane());
-            let body = ChannelMessage::Deliver(Box::new(message.rechecked())).write();
-            queues.entry(queue).or_default().push(outgoing(&delivery.tenant, body));
+            queues.entry(queue).or_default().push(outgoing(&delivery.tenant, message.rechecked()));
             sent += 1;
         }
         for (queue, messages) in queues {
@@ -90,6 +88,6 @@ impl Reconcile {
     }
 }
 
-fn outgoing(tenant: &TenantId, body: String) -> OutgoingMessage {
+fn outgoing(tenant: &TenantId, body: impl Into<Body>) -> OutgoingMessage {
     OutgoingMessage::of(tenant, body, Duration::ZERO)
 }

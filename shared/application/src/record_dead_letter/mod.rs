@@ -88,9 +88,9 @@ impl RecordDeadLetter {
     }
 
     async fn deal_with(&self, record: &QueueRecord) -> Result<(), RecordError> {
-        if let Ok(message) = EventsMessage::read(&record.body) {
+        if let Ok(message) = record.body.events() {
             return match message {
-                EventsMessage::FanOut(message) => self.unmatched(*message).await,
+                EventsMessage::FanOut(message) => self.unmatched(&message).await,
                 // The reconciliation finds what is still parked, or waits in a line that ended, and moves it.
                 EventsMessage::Release(_) => Ok(()),
                 // What was to be cancelled stays parked, as kept, until a person says once more what becomes of it. Sent
@@ -99,11 +99,11 @@ impl RecordDeadLetter {
                 EventsMessage::Job(message) => self.stuck(&message).await,
             };
         }
-        match ChannelMessage::read(&record.body)? {
+        match record.body.channel()? {
             ChannelMessage::GivenUp(GivenUpMessage { tenant, delivery, reason, .. }) => {
                 self.given_up(&tenant, delivery, reason).await
             }
-            ChannelMessage::Deliver(message) => self.poisoned(*message).await,
+            ChannelMessage::Deliver(message) => self.poisoned(&message).await,
         }
     }
 
@@ -122,7 +122,7 @@ impl RecordDeadLetter {
         }
     }
 
-    async fn poisoned(&self, message: DeliverMessage) -> Result<(), RecordError> {
+    async fn poisoned(&self, message: &DeliverMessage) -> Result<(), RecordError> {
         let (tenant, endpoint) = (&message.tenant, message.endpoint);
         let (event, _) = message.event.read(tenant)?;
         let id = DeliveryId::derive(event.accepted_at, &event.id, endpoint);
@@ -208,7 +208,7 @@ impl RecordDeadLetter {
         Ok(self.dead_letters.create(&letter).await?)
     }
 
-    async fn unmatched(&self, message: FanOutMessage) -> Result<(), RecordError> {
+    async fn unmatched(&self, message: &FanOutMessage) -> Result<(), RecordError> {
         let (event, _) = message.event.read(&message.tenant)?;
         self.never_delivered(event, None).await
     }

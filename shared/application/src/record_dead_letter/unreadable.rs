@@ -48,8 +48,8 @@ impl RecordDeadLetter {
     ) -> Result<(), TableError> {
         let created_at = self.clock.now();
         let id = DeadLetterId::derive(rounded(created_at), &record.message_id);
-        let (error, message) = (error.to_string(), beginning(&record.body).to_owned());
-        let remains = Remains::of(&record.body);
+        let text = record.body.text();
+        let (error, message, remains) = (error.to_string(), beginning(&text).to_owned(), Remains::of(&text));
         let owner = match remains.tenant {
             // Of a tenant that does not exist nobody would ever look.
             Some(tenant) if self.tenants.get(&tenant).await?.is_some() => Some(tenant),

@@ -6,7 +6,6 @@ use futures::stream::{self, StreamExt as _};
 use postrider_domain::{DeadLetterId, DeliveryStatus, TenantId};
 
 use super::{Redeliver, RedeliverError, TRIES};
-use crate::messages::EventsMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName, TableError};
 use crate::stores::dead_letters::{DeadLetter, DeadLetterState, Handling};
@@ -113,8 +112,7 @@ impl Redeliver {
     async fn match_again(&self, letter: &DeadLetter) -> Result<OutgoingMessage, RedeliverError> {
         let event = letter.event_id.as_ref().ok_or(RedeliverError::Unreadable)?;
         let stored = self.events.get(&letter.tenant, event).await?.ok_or(RedeliverError::EventExpired)?;
-        let body = EventsMessage::FanOut(Box::new(stored.fan_out())).write();
-        Ok(OutgoingMessage::of(&letter.tenant, body, Duration::ZERO))
+        Ok(OutgoingMessage::of(&letter.tenant, stored.fan_out(), Duration::ZERO))
     }
 
     /// Notes that a dead letter, if it is on record and nobody did anything about it, is being delivered again.

@@ -15,7 +15,7 @@ use postrider_domain::{
 
 pub use self::dead_letters::Settlement;
 
-use crate::messages::{ChannelMessage, DeliverMessage, WireEvent};
+use crate::messages::{DeliverMessage, WireEvent};
 use crate::ports::queue::send_all;
 use crate::ports::{Clock, OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::stores::dead_letters::{DeadLetterState, Handling};
@@ -225,8 +225,7 @@ impl Redeliver {
         delay: Duration,
     ) -> Result<(), QueueError> {
         let queue = QueueName::of(endpoint.channel, message.event.lane());
-        let body = ChannelMessage::Deliver(Box::new(message)).write();
-        let message = OutgoingMessage::of(&endpoint.tenant, body, delay);
+        let message = OutgoingMessage::of(&endpoint.tenant, message, delay);
         send_all(&*self.queue, queue, vec![message]).await
     }
 

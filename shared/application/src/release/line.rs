@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider_domain::{DeliveryId, EndpointId, InOrder, TenantId, Timestamp};
 
 use super::{Release, ReleaseError, outgoing};
-use crate::messages::{EventsMessage, Progress, ReleaseMessage};
+use crate::messages::{Progress, ReleaseMessage};
 use crate::ports::QueueName;
 use crate::ports::queue::send_all;
 
@@ -29,8 +29,12 @@ impl Release {
         self.send(&record.endpoint, waiting.collect(), |_| Duration::ZERO).await?;
         let Some(next) = page.next else { return Ok(()) };
         let progress = Progress::after_delivery(DeliveryId::from_parts(next, id));
-        let body = EventsMessage::Release(message.clone().at(progress)).write();
-        Ok(send_all(&*self.queue, QueueName::Events, vec![outgoing(tenant, body, Duration::ZERO)]).await?)
+        Ok(send_all(
+            &*self.queue,
+            QueueName::Events,
+            vec![outgoing(tenant, message.clone().at(progress), Duration::ZERO)],
+        )
+        .await?)
     }
 
     /// Has somebody look at the line of an ordered endpoint from which this delivery was taken.

@@ -24,7 +24,7 @@ use postrider_domain::{
 };
 
 use self::pace::Pace;
-use crate::messages::{ChannelMessage, EventsMessage, Progress, ReleaseMessage};
+use crate::messages::{Body, Progress, ReleaseMessage};
 use crate::ports::queue::{MAX_DELAY, send_all};
 use crate::ports::{OutgoingMessage, Queue, QueueError, QueueName, TableError};
 use crate::redeliver::message_for;
@@ -194,8 +194,12 @@ impl Release {
         self.advance(drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
         let wait = pace.duration(count);
         if let Some((progress, wait)) = what_follows(drain, page.next, last_look, wait) {
-            let body = EventsMessage::Release(message.clone().at(progress)).write();
-            send_all(&*self.queue, QueueName::Events, vec![outgoing(tenant, body, wait)]).await?;
+            send_all(
+                &*self.queue,
+                QueueName::Events,
+                vec![outgoing(tenant, message.clone().at(progress), wait)],
+            )
+            .await?;
         }
         Ok(())
     }
@@ -218,8 +222,7 @@ impl Release {
             let (mut standard, mut express) = (Vec::new(), Vec::new());
             for message in messages {
                 let lane = message.event.lane();
-                let body = ChannelMessage::Deliver(Box::new(message.rechecked())).write();
-                let message = outgoing(&endpoint.tenant, body, delay(count));
+                let message = outgoing(&endpoint.tenant, message.rechecked(), delay(count));
                 if lane == Lane::Express {
                     express.push(message)
                 } else {
@@ -282,6 +285,6 @@ pub(crate) fn is_released(parked_at: Option<Timestamp>, kept_at: Option<Timestam
     kept_at.is_none_or(|kept_at| parked_at.is_some_and(|parked_at| parked_at > kept_at))
 }
 
-fn outgoing(tenant: &TenantId, body: String, delay: Duration) -> OutgoingMessage {
+fn outgoing(tenant: &TenantId, body: impl Into<Body>, delay: Duration) -> OutgoingMessage {
     OutgoingMessage::of(tenant, body, delay.min(MAX_DELAY))
 }

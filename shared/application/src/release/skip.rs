@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
 use super::{Release, ReleaseError, outgoing, what_follows};
-use crate::messages::{EventsMessage, SkipMessage};
+use crate::messages::SkipMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{QueueName, TableError};
 use crate::stores::deliveries::Saved;
@@ -47,8 +47,12 @@ impl Release {
         self.advance(&drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
         self.wake_line(tenant, id, last).await?;
         if let Some((progress, wait)) = what_follows(&drain, page.next, last_look, Duration::ZERO) {
-            let body = EventsMessage::Skip(message.clone().at(progress)).write();
-            send_all(&*self.queue, QueueName::Events, vec![outgoing(tenant, body, wait)]).await?;
+            send_all(
+                &*self.queue,
+                QueueName::Events,
+                vec![outgoing(tenant, message.clone().at(progress), wait)],
+            )
+            .await?;
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use postrider_domain::Delivery;
 
 use super::{LEASE, Schedule, ScheduleError};
-use crate::messages::ChannelMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::redeliver::message_for;
@@ -25,8 +24,7 @@ impl Schedule {
             let message =
                 message.attempt_at(delivery.attempt_count + 1, delivery.next_attempt_at).rechecked();
             let queue = QueueName::of(delivery.channel, message.event.lane());
-            let body = ChannelMessage::Deliver(Box::new(message)).write();
-            let message = OutgoingMessage::of(&delivery.tenant, body, wait);
+            let message = OutgoingMessage::of(&delivery.tenant, message, wait);
             send_all(&*self.queue, queue, vec![message]).await?;
         } else {
             delivery.cancel("its event is not kept any more, so there is nothing to send");

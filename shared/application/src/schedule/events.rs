@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{LEASE, Schedule, ScheduleError};
-use crate::messages::EventsMessage;
 use crate::ports::queue::send_all;
 use crate::ports::{OutgoingMessage, QueueName};
 use crate::stores::events::{EventSchedule, SavedEvent, StoredEvent};
@@ -21,8 +20,7 @@ impl Schedule {
         let SavedEvent::Yes = self.events.save(&stored).await? else { return Ok(false) };
         let tenant = &stored.event.tenant;
         let message = stored.fan_out();
-        let body = EventsMessage::FanOut(Box::new(message)).write();
-        let message = OutgoingMessage::of(tenant, body, wait);
+        let message = OutgoingMessage::of(tenant, message, wait);
         send_all(&*self.queue, QueueName::Events, vec![message]).await?;
         let version = schedule.version + 1;
         stored.schedule = Some(EventSchedule { due_at: None, version, ..schedule });

@@ -110,7 +110,7 @@ async fn park_beside_a_release(opening: Opening, at: usize) -> usize {
     let worker = world.worker(table.clone());
     let record = postrider_application::ports::QueueRecord {
         message_id: "m".to_owned(),
-        body: messages[0].body.clone().into(),
+        body: messages[0].body.clone().written(),
         receive_count: 1,
     };
     assert!(worker.handle(vec![record]).await.is_empty());

@@ -32,7 +32,7 @@ pub(crate) async fn opened(parked: usize) -> (World, EndpointId) {
 fn records(messages: &[OutgoingMessage]) -> Vec<QueueRecord> {
     let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
         message_id: index.to_string(),
-        body: message.body.clone().into(),
+        body: message.body.clone().written(),
         receive_count: 1,
     };
     messages.iter().enumerate().map(record).collect()
@@ -113,8 +113,8 @@ async fn a_drain_goes_no_faster_than_the_rate() {
     let mut seconds: HashMap<u64, usize> = HashMap::new();
     for _ in 0..20 {
         let events = world.queue.take(QueueName::Events);
-        let drains = events.iter().filter(|message| message.body.contains("\"release\""));
-        for message in drains.filter(|message| !message.body.contains("as_probes")) {
+        let drains = events.iter().filter(|message| message.body.text().contains("\"release\""));
+        for message in drains.filter(|message| !message.body.text().contains("as_probes")) {
             world.clock.forward(message.delay);
             assert_eq!(world.deal(QueueName::Events, std::slice::from_ref(message), 1).await, 0);
             let now = Duration::from_millis(world.clock.0.load(Ordering::SeqCst) - begun);
@@ -139,7 +139,7 @@ async fn failing_probes_keep_it_open_for_twice_as_long() {
         let now = postrider_application::ports::Clock::now(&*world.clock);
         waits.push(opened_until.since(now).as_secs().next_multiple_of(300));
         let released = world.queue.take(QueueName::Events);
-        let probes = released.iter().filter(|message| message.body.contains("as_probes"));
+        let probes = released.iter().filter(|message| message.body.text().contains("as_probes"));
         let probes: Vec<_> = probes.cloned().collect();
         world.queue.take(WEBHOOK);
         world.clock.forward(opened_until.since(now));
@@ -183,7 +183,10 @@ async fn four_workers_open_it_once_and_let_three_probes_through() {
     run(&second[..100]).await;
     assert_eq!(world.channel.calls().len(), before, "no attempt while it is open");
     let events = world.queue.take(QueueName::Events);
-    assert_eq!(events.iter().filter(|event| event.body.contains("postrider.circuit.opened")).count(), 1);
+    assert_eq!(
+        events.iter().filter(|event| event.body.text().contains("postrider.circuit.opened")).count(),
+        1
+    );
 
     world.clock.forward(SECOND * 300);
     world.channel.most_under_way();

@@ -105,7 +105,7 @@ async fn a_message_that_is_refused_fails_only_the_event_it_belongs_to() {
     *world.queue.refused.lock().unwrap() = Some(r#""id":"e2""#.to_owned());
     let record = |(message, id): (&OutgoingMessage, &str)| QueueRecord {
         message_id: id.to_owned(),
-        body: message.body.clone().into(),
+        body: message.body.clone().written(),
         receive_count: 1,
     };
     let records = messages.iter().zip(["first", "second", "third"]).map(record).collect();

@@ -105,11 +105,11 @@ impl Queue for CountingQueue {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
         let mut rounded = Vec::with_capacity(messages.len());
         for message in messages {
-            if let Ok(ChannelMessage::Deliver(deliver)) = ChannelMessage::read(&message.body)
+            if let Ok(ChannelMessage::Deliver(deliver)) = message.body.channel()
                 && deliver.returned
             {
                 // Who hops keeps its slot.
-                let is_new = self.waiting.lock().unwrap().insert(message.body.clone());
+                let is_new = self.waiting.lock().unwrap().insert(message.body.text().into_owned());
                 let counter = if is_new { &self.returned } else { &self.hops };
                 counter.fetch_add(1, Ordering::SeqCst);
             }

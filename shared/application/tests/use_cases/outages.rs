@@ -90,7 +90,7 @@ async fn a_receiver_that_is_gone_is_told_of_once() {
     world.deal(crate::world::WEBHOOK, &messages, 2).await;
     let events = world.queue.take(QueueName::Events);
     assert_eq!(events.len(), 1);
-    assert!(events[0].body.contains("410"));
+    assert!(events[0].body.text().contains("410"));
     assert_eq!(told(&world, News::EndpointDisabled).await, 1);
 }
 

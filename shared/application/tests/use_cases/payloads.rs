@@ -238,7 +238,7 @@ impl Rig {
 fn records(messages: &[OutgoingMessage], receive_count: u32) -> Vec<QueueRecord> {
     let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
         message_id: index.to_string(),
-        body: message.body.clone().into(),
+        body: message.body.clone().written(),
         receive_count,
     };
     messages.iter().enumerate().map(record).collect()
@@ -278,7 +278,7 @@ async fn what_finds_no_room_for_long_goes_back_to_the_queue_and_comes_by_later()
         assert!(began.elapsed() <= Duration::from_secs(41), "{:?}", began.elapsed());
         messages = rig.queue.take(WEBHOOK);
         for message in &messages {
-            let Ok(ChannelMessage::Deliver(deliver)) = ChannelMessage::read(&message.body) else { panic!() };
+            let Ok(ChannelMessage::Deliver(deliver)) = message.body.channel() else { panic!() };
             assert!(deliver.returned && deliver.attempt == 1);
             let delay = message.delay.as_secs_f64();
             assert!((5.0..=10.0).contains(&delay), "{delay}");
@@ -370,7 +370,7 @@ async fn filters_look_into_the_largest_events_a_few_at_a_time() {
     let messages = rig.publish(ten()).await;
     assert_eq!(messages.len(), 10);
     for message in &messages {
-        let Ok(ChannelMessage::Deliver(deliver)) = ChannelMessage::read(&message.body) else { panic!() };
+        let Ok(ChannelMessage::Deliver(deliver)) = message.body.channel() else { panic!() };
         assert_eq!(deliver.endpoint, matching);
     }
     assert_eq!(rig.held.gets.load(Ordering::SeqCst), 10, "each is read once for all filters");
@@ -389,7 +389,7 @@ async fn the_largest_events_of_an_ordered_endpoint_stay_in_order_when_there_is_n
     let ordered = Changes { in_order: Some(true), ..Changes::default() };
     let ordered = rig.endpoint_with(json!({}), ordered).await;
     let mut messages: Vec<_> = rig.publish(["o0", "o1", "o2"].map(str::to_owned)).await;
-    messages.retain(|message| message.body.contains(&ordered.to_string()));
+    messages.retain(|message| message.body.text().contains(&ordered.to_string()));
     let deliver = &rig.deliver;
     let busy = deliver.handle(records(&slow, 1));
     let in_order = async {

@@ -23,7 +23,7 @@ pub(crate) async fn letters(world: &World) -> Vec<DeadLetter> {
 }
 
 fn message(body: impl Into<String>) -> OutgoingMessage {
-    OutgoingMessage { body: body.into(), delay: Duration::ZERO, group: "acme".into() }
+    OutgoingMessage { body: body.into().into(), delay: Duration::ZERO, group: "acme".into() }
 }
 
 /// The world's clock, which waiting moves on.

@@ -32,7 +32,7 @@ async fn scheduled_events_are_waited_for_and_cancelled_ones_are_not_missed() {
         .queue
         .take(QueueName::Events)
         .into_iter()
-        .partition(|message| message.body.contains("\"lost\""));
+        .partition(|message| message.body.text().contains("\"lost\""));
     assert_eq!((lost.len(), kept.len()), (1, 1));
     assert_eq!(world.deal(QueueName::Events, &kept, 1).await, 0);
     world.settle().await;
@@ -86,7 +86,7 @@ async fn somebody_is_told_once_when_repairing_does_not_help() {
         // Whatever is sent for this event disappears.
         let messages = world.queue.take(QueueName::Events);
         let kept: Vec<_> =
-            messages.into_iter().filter(|message| !message.body.contains("\"lost\"")).collect();
+            messages.into_iter().filter(|message| !message.body.text().contains("\"lost\"")).collect();
         world.deal(QueueName::Events, &kept, 1).await;
         world.settle().await;
         if counted.told().await > told.len() {

@@ -33,7 +33,8 @@ async fn park(counted: &Counted, endpoint: EndpointId, count: usize) {
 /// Deals with the messages of the queue of events but the releases, which get lost.
 async fn lose_releases(counted: &Counted) {
     let messages = counted.world.queue.take(QueueName::Events).into_iter();
-    let (lost, others): (Vec<_>, Vec<_>) = messages.partition(|message| message.body.contains("\"release\""));
+    let (lost, others): (Vec<_>, Vec<_>) =
+        messages.partition(|message| message.body.text().contains("\"release\""));
     assert_eq!(lost.len(), 1);
     assert_eq!(counted.world.deal(QueueName::Events, &others, 1).await, 0);
 }
@@ -253,7 +254,7 @@ async fn somebody_is_told_when_releasing_does_not_help() {
             counted.run().await;
             let messages = world.queue.take(QueueName::Events);
             let (releases, others): (Vec<_>, Vec<_>) =
-                messages.into_iter().partition(|message| message.body.contains("\"release\""));
+                messages.into_iter().partition(|message| message.body.text().contains("\"release\""));
             world.deal(QueueName::Events, &others, 1).await;
             if are_released {
                 world.deal(QueueName::Events, &releases, 1).await;

@@ -204,9 +204,8 @@ async fn two_chains_become_one_and_are_no_faster() {
 
 impl World {
     fn copy_of_portion(&self, job: &Job, portion: u64) -> OutgoingMessage {
-        use postrider_application::messages::{EventsMessage, JobMessage};
-        let body = EventsMessage::Job(JobMessage::new(&self.tenant, job.id, portion)).write();
-        OutgoingMessage::of(&self.tenant, body, Duration::ZERO)
+        use postrider_application::messages::JobMessage;
+        OutgoingMessage::of(&self.tenant, JobMessage::new(&self.tenant, job.id, portion), Duration::ZERO)
     }
 }
 

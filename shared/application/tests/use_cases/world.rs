@@ -89,8 +89,9 @@ impl Queue for HeldQueue {
             return messages.iter().map(|_| Err(down())).collect();
         }
         let refused = self.refused.lock().unwrap().clone();
-        let is_refused =
-            |message: &OutgoingMessage| refused.as_ref().is_some_and(|text| message.body.contains(text));
+        let is_refused = |message: &OutgoingMessage| {
+            refused.as_ref().is_some_and(|text| message.body.text().contains(text))
+        };
         let result = |message| {
             let down = || QueueError::Unavailable { queue, source: "refused".into() };
             if is_refused(message) { Err(down()) } else { Ok(()) }
@@ -367,7 +368,7 @@ impl World {
     ) -> usize {
         let record = |(index, message): (usize, &OutgoingMessage)| QueueRecord {
             message_id: index.to_string(),
-            body: message.body.clone().into(),
+            body: message.body.clone().written(),
             receive_count,
         };
         let records = messages.iter().enumerate().map(record).collect();

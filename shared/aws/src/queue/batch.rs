@@ -29,7 +29,7 @@ pub(super) async fn send(
     for (index, (_, message)) in messages.iter().enumerate() {
         let entry = SendMessageBatchRequestEntry::builder()
             .id(index.to_string())
-            .message_body(&message.body)
+            .message_body(message.body.text())
             .delay_seconds(whole_seconds(message.delay))
             .message_group_id(&*message.group);
         request = request.entries(entry.build().map_err(SdkError::construction_failure)?);

@@ -15,6 +15,7 @@ pub(super) const MAX_ENTRIES: usize = 10;
 pub(super) fn check(queue: QueueName, message: &OutgoingMessage) -> Result<(), QueueError> {
     let refused = |reason: String| Err(QueueError::Refused { queue, reason });
     let OutgoingMessage { body, delay, group } = message;
+    let body = body.text();
     if body.is_empty() {
         return refused("a message has at least one character".to_owned());
     }
@@ -80,7 +81,7 @@ mod tests {
     #[test]
     fn messages_that_sqs_would_not_take_are_refused() {
         let check = |body: &str, delay: u64, group: &str| {
-            let (body, group) = (body.to_owned(), group.into());
+            let (body, group) = (body.to_owned().into(), group.into());
             check(QueueName::Events, &OutgoingMessage { body, delay: Duration::from_millis(delay), group })
         };
         assert!(check("{\"a\":\"\t\r\n\u{10FFFF}\"}", 900_000, "acme").is_ok());

@@ -97,13 +97,14 @@ fn unavailable(queue: QueueName, source: impl Into<Box<dyn std::error::Error + S
 impl Queue for SqsQueues {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Vec<Result<(), QueueError>> {
         let (mut results, mut accepted) = (Vec::with_capacity(messages.len()), Vec::new());
-        for (place, message) in messages.into_iter().enumerate() {
+        for (place, mut message) in messages.into_iter().enumerate() {
+            message.body = message.body.written();
             match limits::check(queue, &message) {
                 Ok(()) => accepted.push(Some((place, message))),
                 Err(error) => results.push((place, Err(error))),
             }
         }
-        let sizes = accepted.iter().flatten().map(|(_, message)| message.body.len());
+        let sizes = accepted.iter().flatten().map(|(_, message)| message.body.text().len());
         let portions = limits::portions(sizes);
         let portions: Vec<Vec<Pending>> = portions
             .into_iter()

@@ -78,7 +78,7 @@ pub(crate) fn counted(pk: &str, sk: &str) -> Vec<Write> {
 }
 
 fn message(body: &str) -> OutgoingMessage {
-    OutgoingMessage { body: body.to_owned(), delay: Duration::ZERO, group: "acme".into() }
+    OutgoingMessage { body: body.into(), delay: Duration::ZERO, group: "acme".into() }
 }
 
 /// The second request found what the first had written, and reported an event that was new as a repetition.

@@ -103,7 +103,7 @@ async fn every_message_that_was_taken_is_in_the_queue() {
         .map(|sender| async move {
             let bodies: Vec<String> = (0..25).map(|number| format!("{sender} {number}")).collect();
             let message = |body: &String| OutgoingMessage {
-                body: body.clone(),
+                body: body.clone().into(),
                 delay: Duration::ZERO,
                 group: format!("tenant-{sender}").into(),
             };

@@ -153,7 +153,11 @@ impl Queue for LocalQueues {
         let now = self.clock.now();
         let mut results = Vec::with_capacity(messages.len());
         let mut accepted = Vec::with_capacity(messages.len());
-        for message in messages {
+        for mut message in messages {
+            if self.log.is_some() {
+                // What is handed out is what the log keeps, before a restart as after it.
+                message.body = message.body.written();
+            }
             results.push(check(queue, &message));
             if results.last().is_some_and(Result::is_ok) {
                 accepted.push(Message::sent(message, now));
@@ -179,8 +183,8 @@ impl Queue for LocalQueues {
 
 fn check(queue: QueueName, message: &OutgoingMessage) -> Result<(), QueueError> {
     let refused = |reason: String| Err(QueueError::Refused { queue, reason });
-    if message.body.len() > MAX_MESSAGE_BYTES {
-        return refused(format!("{} bytes are more than {MAX_MESSAGE_BYTES}", message.body.len()));
+    if let Some(text) = message.body.as_text().filter(|text| text.len() > MAX_MESSAGE_BYTES) {
+        return refused(format!("{} bytes are more than {MAX_MESSAGE_BYTES}", text.len()));
     }
     if message.delay > MAX_DELAY {
         return refused(format!("a delay of {} s is more than 900 s", message.delay.as_secs()));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::HashMap;
+use postrider_application::messages::Body;
 use postrider_application::ports::{OutgoingMessage, QueueRecord};
 use postrider_domain::Timestamp;
 
@@ -24,7 +25,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) id: u64,
-    pub(super) body: Arc<String>,
+    pub(super) body: Body,
     pub(super) group: Arc<str>,
     pub(super) visible_at: Timestamp,
     pub(super) receive_count: u32,
@@ -49,7 +50,7 @@ impl Message {
     pub(super) fn sent(message: OutgoingMessage, now: Timestamp) -> Self {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            body: message.body.into(),
+            body: message.body,
             group: message.group,
             visible_at: super::visible_at(now, message.delay),
             receive_count: 0,
@@ -210,7 +211,7 @@ impl State {
                 group: Arc::clone(&message.group),
                 record: QueueRecord {
                     message_id: id.to_string(),
-                    body: Arc::clone(&message.body),
+                    body: message.body.clone(),
                     receive_count: seen_count,
                 },
             });

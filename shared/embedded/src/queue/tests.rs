@@ -35,7 +35,7 @@ fn clock() -> (Arc<StandingClock>, Arc<dyn Clock>) {
 }
 
 fn message(body: &str, delay: u64) -> OutgoingMessage {
-    OutgoingMessage { body: body.to_owned(), delay: Duration::from_secs(delay), group: "acme".into() }
+    OutgoingMessage { body: body.into(), delay: Duration::from_secs(delay), group: "acme".into() }
 }
 
 async fn send(queues: &LocalQueues, body: &str, delay: u64) {
@@ -44,7 +44,7 @@ async fn send(queues: &LocalQueues, body: &str, delay: u64) {
 
 fn receive(queues: &LocalQueues, queue: QueueName) -> Vec<(u64, String, u32)> {
     let received = queues.receive(queue, 10, VISIBILITY, |_| true);
-    let shown = |HandedOut { id, record, .. }| (id, record.body.to_string(), record.receive_count);
+    let shown = |HandedOut { id, record, .. }| (id, record.body.text().into_owned(), record.receive_count);
     received.into_iter().map(shown).collect()
 }
 
@@ -192,7 +192,7 @@ async fn an_event_source_hands_on_batches_and_keeps_what_failed() {
     let (sizes, mut received) = tokio::sync::mpsc::unbounded_channel();
     let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
         sizes.send(records.len()).unwrap();
-        let failed = records.iter().filter(|r| &*r.body == "7" && r.receive_count == 1);
+        let failed = records.iter().filter(|r| r.body.text() == "7" && r.receive_count == 1);
         let failed = failed.map(|record| record.message_id.clone()).collect();
         Box::pin(async move { failed })
     });
@@ -224,8 +224,8 @@ async fn a_group_whose_batches_take_long_leaves_room_for_others() {
     let (begun, mut batches) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = tokio::sync::watch::channel(false);
     let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
-        begun.send(records.iter().map(|record| record.body.to_string()).collect::<Vec<_>>()).unwrap();
-        let (is_slow, mut released) = (records.iter().any(|r| &*r.body == "noisy"), released.clone());
+        begun.send(records.iter().map(|record| record.body.text().into_owned()).collect::<Vec<_>>()).unwrap();
+        let (is_slow, mut released) = (records.iter().any(|r| r.body.text() == "noisy"), released.clone());
         Box::pin(async move {
             if is_slow {
                 released.wait_for(|released| *released).await.unwrap();
@@ -282,7 +282,7 @@ async fn a_message_that_takes_long_keeps_no_others_place() {
     let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = tokio::sync::watch::channel(false);
     let handler: Handler = Arc::new(move |records: Vec<QueueRecord>| {
-        let (body, mut released) = (records[0].body.to_string(), released.clone());
+        let (body, mut released) = (records[0].body.text().into_owned(), released.clone());
         assert_eq!(records.len(), 1);
         arrived.send(body.clone()).unwrap();
         let failed = if body == "bad" { vec![records[0].message_id.clone()] } else { Vec::new() };
@@ -327,7 +327,7 @@ async fn a_panic_is_one_messages_failure() {
         }
         let handler: Handler = Arc::new(|records: Vec<QueueRecord>| {
             Box::pin(async move {
-                assert!(records.iter().all(|record| &*record.body != "panic"), "as it was told");
+                assert!(records.iter().all(|record| record.body.text() != "panic"), "as it was told");
                 Vec::new()
             })
         });
@@ -436,7 +436,7 @@ proptest! {
             let take = |waiting: &mut [usize; 4], under_way: &mut [Vec<u64>; 4], count| {
                 let received = queues.receive(QUEUE, count, VISIBILITY, |_| true);
                 for HandedOut { id, record, .. } in &received {
-                    let group: usize = record.body.parse().unwrap();
+                    let group: usize = record.body.text().parse().unwrap();
                     for other in (0..4).filter(|other| waiting[*other] > 0) {
                         assert!(under_way[group].len() <= under_way[other].len(), "{group} before {other}");
                     }

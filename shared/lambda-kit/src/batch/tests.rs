@@ -39,7 +39,7 @@ async fn run(grouping: Grouping, bodies: &[&str], left: Duration) -> (Vec<String
             async move {
                 let mut failed = Vec::new();
                 for record in records {
-                    match record.body.as_str() {
+                    match &*record.body.text() {
                         "panic" => panic!("as it was told"),
                         "hang" => std::future::pending().await,
                         "fail" => failed.push(record.message_id),

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use postrider_application::messages::{Body, SkipMessage};
 use postrider_application::ports::{OutgoingMessage, Queue, QueueError, QueueName};
-use postrider_domain::ChannelKind;
+use postrider_domain::{ChannelKind, Timestamp};
 
 use crate::unique::unique;
 use crate::wait::eventually;
@@ -34,7 +35,7 @@ pub async fn queue_contract(queue: &dyn Queue, receives: &dyn Receives) {
 }
 
 fn message(body: impl Into<String>) -> OutgoingMessage {
-    OutgoingMessage { body: body.into(), delay: Duration::ZERO, group: "acme".into() }
+    OutgoingMessage { body: body.into().into(), delay: Duration::ZERO, group: "acme".into() }
 }
 
 async fn send(queue: &dyn Queue, messages: Vec<OutgoingMessage>) {
@@ -56,7 +57,7 @@ async fn arrive(receives: &dyn Receives, bodies: impl IntoIterator<Item = String
     .await;
 }
 
-/// More messages than a batch holds, with text of all kinds; and none at all.
+/// More messages than a batch holds, with text of all kinds; none at all; and one that was not written yet.
 pub async fn every_message_arrives_as_it_was_sent(queue: &dyn Queue, receives: &dyn Receives) {
     assert!(queue.send(QUEUE, Vec::new()).await.is_empty());
     let run = unique("message");
@@ -67,6 +68,11 @@ pub async fn every_message_arrives_as_it_was_sent(queue: &dyn Queue, receives: &
     let single = unique("single");
     send(queue, vec![message(&single)]).await;
     arrive(receives, [single]).await;
+    let (tenant, endpoint) = ("acme".parse().unwrap(), "ep_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap());
+    let unwritten = SkipMessage::new(&tenant, endpoint, &unique("somebody"), Timestamp::default()).into();
+    let text = Body::text(&unwritten).into_owned();
+    send(queue, vec![OutgoingMessage::of(&tenant, unwritten, Duration::ZERO)]).await;
+    arrive(receives, [text]).await;
 }
 
 /// A batch has a limit in bytes, too.

@@ -88,7 +88,7 @@ fn index_entry(index: IndexName, item: &Item) -> Option<Item> {
 pub fn requests_of(messages: &[OutgoingMessage]) -> Vec<(usize, usize)> {
     let mut requests: Vec<(usize, usize)> = Vec::new();
     for message in messages {
-        let size = message.body.len();
+        let size = message.body.text().len();
         match requests.last_mut() {
             Some((count, bytes)) if *count < QUEUE_BATCH && *bytes + size <= QUEUE_BATCH_BYTES => {
                 *count += 1;

@@ -135,7 +135,7 @@ impl Queue for Nowhere {
 }
 
 fn message(bytes: usize) -> OutgoingMessage {
-    OutgoingMessage { body: "x".repeat(bytes), delay: Duration::ZERO, group: "acme".into() }
+    OutgoingMessage { body: "x".repeat(bytes).into(), delay: Duration::ZERO, group: "acme".into() }
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ impl Contents {
         {
             let Some(kept) = self.messages.get(&id).filter(|kept| kept.file == number) else { continue };
             record::write_sent(kept.queue, &kept.message, frame);
-            bytes += kept.message.body.len();
+            bytes += kept.message.body.text().len();
             carried.push(id);
         }
         carried
@@ -152,5 +152,5 @@ impl Contents {
 
 /// About how many bytes a message takes in a file.
 fn size(message: &Message) -> u64 {
-    (message.body.len() + message.group.len() + 64) as u64
+    (message.body.text().len() + message.group.len() + 64) as u64
 }

@@ -32,7 +32,7 @@ pub(in crate::queue) enum LogEntry {
 impl LogEntry {
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
-        32 + if let Self::Sent(_, message) = self { message.body.len() } else { 0 }
+        32 + if let Self::Sent(_, message) = self { message.body.text().len() } else { 0 }
     }
 
     /// Adds it to what is to be written.
@@ -65,7 +65,7 @@ pub(super) fn write_sent(queue: QueueName, message: &Message, frame: &mut Frame)
     frame.extend(&message.visible_at.as_millis().to_le_bytes());
     frame.extend(&message.receive_count.to_le_bytes());
     write_name(queue, frame);
-    for text in [&*message.group, message.body.as_str()] {
+    for text in [&*message.group, &*message.body.text()] {
         frame.extend(&(text.len() as u32).to_le_bytes());
         frame.extend(text.as_bytes());
     }

@@ -27,7 +27,7 @@ type Model = BTreeMap<u64, (QueueName, String, u64, u32)>;
 fn model(kept: Vec<(QueueName, Message)>) -> Model {
     let known = |(queue, message): (QueueName, Message)| {
         let Message { id, body, visible_at, receive_count, .. } = message;
-        (id, (queue, body.to_string(), visible_at.as_millis(), receive_count))
+        (id, (queue, body.text().into_owned(), visible_at.as_millis(), receive_count))
     };
     kept.into_iter().map(known).collect()
 }
