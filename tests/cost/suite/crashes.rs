@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use postrider_application::ingest::Accepted;
 use postrider_application::ports::QueueName;
-use postrider_application::ports::table::AttributeValue;
+use postrider_application::ports::table::Value;
 use postrider_application::stores::PageRequest;
 use postrider_application::stores::dead_letters::DeadLetterFilter;
 use postrider_cost::World;
@@ -71,8 +71,8 @@ async fn check(world: &World, accepted: &Accepted, ids: &[EndpointId], what: &st
     assert!(letters.items.is_empty(), "{what}: {letters:?}");
     let mut lost_records: HashMap<String, usize> = HashMap::new();
     for item in world.table.lost_puts().iter().filter(|item| item.contains("attempts")) {
-        let Some(AttributeValue::S(pk)) = item.get("pk") else { panic!("no key") };
-        *lost_records.entry(pk.clone()).or_default() += 1;
+        let Some(Value::S(pk)) = item.get("pk") else { panic!("no key") };
+        *lost_records.entry(pk.to_owned()).or_default() += 1;
     }
     let lost =
         |id: &EndpointId| lost_records.get(&format!("T#{}#D#{id}", world.tenant)).copied().unwrap_or(0);

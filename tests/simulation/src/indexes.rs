@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use postrider_application::ports::table::{AttributeValue, IndexName, Item};
+use postrider_application::ports::table::{IndexName, Item, Value};
 
 use crate::executor::Simulation;
 
@@ -64,7 +64,7 @@ fn entry(index: IndexName, item: &Item) -> Entry {
 
 fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
     match item.get(attribute) {
-        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text,
+        Some(Value::S(text) | Value::N(text)) => text,
         _ => "",
     }
 }

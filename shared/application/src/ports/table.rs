@@ -9,7 +9,8 @@ use std::fmt;
 use async_trait::async_trait;
 pub use serde_dynamo::AttributeValue;
 
-pub use self::item::{AttributeName, Item};
+pub(crate) use self::item::Kind;
+pub use self::item::{AttributeName, Item, Value};
 
 /// The tables, by life-cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,6 +139,9 @@ impl Expression {
     }
 
     fn value(mut self, placeholder: &'static str, value: AttributeValue) -> Self {
+        if self.values.is_empty() {
+            self.values = Item::with_capacity(1);
+        }
         self.values.insert(placeholder, value);
         self
     }

@@ -10,7 +10,7 @@ use super::endpoint_item::{EndpointItem, EndpointRecord, read_filter, seal_mark,
 use super::item::{decode, encode, invalid, text};
 use super::{PageRequest, Paged};
 use crate::ports::table::{
-    AttributeValue, Delete, Expression, Item, Key, Put, Query, Table, TableError, TableName, Update, Write,
+    Delete, Expression, Item, Key, Put, Query, Table, TableError, TableName, Update, Value, Write,
 };
 
 const TABLE: TableName = TableName::Config;
@@ -219,7 +219,7 @@ impl Endpoints {
         let endpoint = &record.endpoint;
         let condition = unchanged(record);
         let mut update = Expression::new("SET sealed = :sealed").text_value(":sealed", sealed_text(sealed));
-        update.values.extend(condition.values);
+        update.values.extend(condition.values.into_attributes());
         let key = Key::new(partition(&endpoint.tenant), endpoint.id.to_string());
         let condition = Some(condition.text);
         self.0.transact(vec![Write::Update(Update { table: TABLE, key, update, condition })]).await
@@ -256,7 +256,7 @@ impl Endpoints {
         let item = self.0.get(TABLE, version_key(tenant), true).await?.unwrap_or_default();
         let number = |name: &str| match item.get(name) {
             None => Ok(0),
-            Some(AttributeValue::N(number)) => number.parse().map_err(|error| invalid(TABLE, error)),
+            Some(Value::N(number)) => number.parse().map_err(|error| invalid(TABLE, error)),
             Some(_) => Err(invalid(TABLE, "the tenant's version is not a number")),
         };
         Ok(Edition { version: number("version")?, in_order: number("in_order")? })

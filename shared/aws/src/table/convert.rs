@@ -14,7 +14,7 @@ pub(super) type SdkItem = HashMap<String, Sdk>;
 struct UnknownKind(String);
 
 pub(super) fn item_to(item: Item) -> SdkItem {
-    item.into_iter().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
+    item.into_attributes().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
 }
 
 pub(super) fn item_from(table: TableName, item: SdkItem) -> Result<Item, TableError> {
@@ -32,7 +32,9 @@ fn value_to(value: AttributeValue) -> Sdk {
         AttributeValue::B(bytes) => Sdk::B(Blob::new(bytes)),
         AttributeValue::Bool(value) => Sdk::Bool(value),
         AttributeValue::Null(value) => Sdk::Null(value),
-        AttributeValue::M(map) => Sdk::M(item_to(map.into())),
+        AttributeValue::M(map) => {
+            Sdk::M(map.into_iter().map(|(name, value)| (name, value_to(value))).collect())
+        }
         AttributeValue::L(list) => Sdk::L(list.into_iter().map(value_to).collect()),
         AttributeValue::Ss(set) => Sdk::Ss(set),
         AttributeValue::Ns(set) => Sdk::Ns(set),

@@ -57,7 +57,7 @@ pub(super) fn query(request: QueryFluentBuilder, table: &str, query: Query) -> Q
     let mut keys = query.keys;
     let filter = query.filter.map(|filter| {
         keys.names.extend(filter.names);
-        keys.values.extend(filter.values);
+        keys.values.extend(filter.values.into_attributes());
         filter.text
     });
     let (text, names, values) = parts(keys);

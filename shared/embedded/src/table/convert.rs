@@ -8,7 +8,7 @@ use postrider_application::ports::table::{AttributeValue, Item, TableError, Tabl
 pub(super) type EngineItem = HashMap<String, Engine>;
 
 pub(super) fn item_to(item: Item) -> EngineItem {
-    item.into_iter().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
+    item.into_attributes().map(|(name, value)| (name.into_owned(), value_to(value))).collect()
 }
 
 pub(super) fn item_from(item: EngineItem) -> Item {
@@ -26,7 +26,9 @@ fn value_to(value: AttributeValue) -> Engine {
         AttributeValue::B(bytes) => Engine::B(bytes),
         AttributeValue::Bool(value) => Engine::BOOL(value),
         AttributeValue::Null(value) => Engine::NULL(value),
-        AttributeValue::M(map) => Engine::M(item_to(map.into())),
+        AttributeValue::M(map) => {
+            Engine::M(map.into_iter().map(|(name, value)| (name, value_to(value))).collect())
+        }
         AttributeValue::L(list) => Engine::L(list.into_iter().map(value_to).collect()),
         AttributeValue::Ss(set) => Engine::SS(set),
         AttributeValue::Ns(set) => Engine::NS(set),

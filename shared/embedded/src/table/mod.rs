@@ -143,9 +143,10 @@ impl Table for EmbeddedTable {
 
     async fn put(&self, put: Put) -> Result<(), TableError> {
         match (HotPut::recognise(&put), &self.writer) {
-            (Some(put), Some(writer)) => writer.put(put).await,
             (Some(put), None) => self.overlay.put(put),
-            (None, _) => self.write_direct(Direct::Put(put)).await,
+            // In memory there is a future of this kind for each of many events, and nothing to wait for.
+            (Some(put), Some(writer)) => Box::pin(writer.put(put)).await,
+            (None, _) => Box::pin(self.write_direct(Direct::Put(put))).await,
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) fn query(query: Query) -> QueryRequest {
     let mut all_values = query.keys.values;
     let filter = query.filter.map(|filter| {
         all_names.extend(filter.names);
-        all_values.extend(filter.values);
+        all_values.extend(filter.values.into_attributes());
         filter.text
     });
     QueryRequest {

@@ -1,7 +1,7 @@
 //! Sizes and units, by DynamoDB's and SQS's rules.
 
 use postrider_application::ports::OutgoingMessage;
-use postrider_application::ports::table::{AttributeValue, IndexName, Item};
+use postrider_application::ports::table::{AttributeValue, IndexName, Item, Value};
 
 /// What one write unit covers, in bytes.
 pub const WRITE_UNIT_BYTES: usize = 1024;
@@ -23,20 +23,29 @@ pub fn item_size(item: &Item) -> usize {
     attributes_size(item.iter())
 }
 
-fn attributes_size<'a>(attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>) -> usize {
-    attributes.map(|(name, value)| name.len() + value_size(value)).sum()
+fn attributes_size<'a, V: Into<Value<'a>>>(attributes: impl Iterator<Item = (&'a str, V)>) -> usize {
+    attributes.map(|(name, value)| name.len() + value_size(value.into())).sum()
 }
 
-fn value_size(value: &AttributeValue) -> usize {
+fn value_size(value: Value<'_>) -> usize {
     match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(number) => number_size(number),
+        Value::S(text) => text.len(),
+        Value::N(number) => number_size(number),
+        Value::Other(value) => other_size(value),
+    }
+}
+
+fn other_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(_) | AttributeValue::N(_) => value_size(value.into()),
         AttributeValue::B(bytes) => bytes.len(),
         AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
         AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         AttributeValue::Ns(numbers) => numbers.iter().map(|number| number_size(number)).sum(),
         AttributeValue::Bs(values) => values.iter().map(Vec::len).sum(),
-        AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
+        AttributeValue::L(values) => {
+            3 + values.iter().map(|value| 1 + value_size(value.into())).sum::<usize>()
+        }
         AttributeValue::M(values) => {
             3 + values.len() + attributes_size(values.iter().map(|(name, value)| (&**name, value)))
         }
@@ -79,7 +88,8 @@ pub fn index_units(index: IndexName, before: Option<&Item>, after: Option<&Item>
 /// What an index holds of an item: its keys and the table's; nothing unless it has both of the index's keys.
 fn index_entry(index: IndexName, item: &Item) -> Option<Item> {
     let (hash, range) = index.key_attributes();
-    let attribute = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+    let mut item = item.clone();
+    let attribute = |name: &'static str| Some((name, item.remove(name)?));
     [hash, range, "pk", "sk"].into_iter().map(attribute).collect()
 }
 

@@ -133,7 +133,7 @@ impl Table for MeteredTable {
 }
 
 fn key_of(item: &Item) -> Option<Key> {
-    use postrider_application::ports::table::AttributeValue::S;
+    use postrider_application::ports::table::Value::S;
     match (item.get("pk"), item.get("sk")) {
         (Some(S(pk)), Some(S(sk))) => Some(Key::new(pk, sk)),
         _ => None,

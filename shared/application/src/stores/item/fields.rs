@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeStruct, Serializer};
 use serde_dynamo::{Error, to_attribute_value};
 
+use super::plain::Plain;
 use crate::ports::table::Item;
 
 /// Writes a struct, field by field, and nothing else.
@@ -17,7 +18,9 @@ impl SerializeStruct for Attributes {
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.0.push(name, to_attribute_value(value)?);
+        if self.0.push_written(name, |text| value.serialize(Plain(text))).is_err() {
+            self.0.push(name, to_attribute_value(value)?);
+        }
         Ok(())
     }
 
@@ -26,15 +29,8 @@ impl SerializeStruct for Attributes {
     }
 }
 
-fn no_struct<T>() -> Result<T, Error> {
-    Err(Error::custom("an item is made of a struct"))
-}
-
-/// Methods of a serializer for single values, which an item is not.
-macro_rules! refuse {
-    ($($method:ident($($argument:ty),*))*) => {
-        $(fn $method(self $(, _: $argument)*) -> Result<Item, Error> { no_struct() })*
-    };
+fn no_struct() -> Error {
+    Error::custom("an item is made of a struct")
 }
 
 impl Serializer for Fields {
@@ -52,33 +48,39 @@ impl Serializer for Fields {
         Ok(Attributes(Item::with_capacity(fields)))
     }
 
-    refuse! {
-        serialize_bool(bool)
-        serialize_i8(i8)
-        serialize_i16(i16)
-        serialize_i32(i32)
-        serialize_i64(i64)
-        serialize_u8(u8)
-        serialize_u16(u16)
-        serialize_u32(u32)
-        serialize_u64(u64)
-        serialize_f32(f32)
-        serialize_f64(f64)
-        serialize_char(char)
-        serialize_str(&str)
-        serialize_bytes(&[u8])
-        serialize_none()
-        serialize_unit()
-        serialize_unit_struct(&'static str)
-        serialize_unit_variant(&'static str, u32, &'static str)
+    refuse! { no_struct();
+        serialize_bool(bool) -> Item;
+        serialize_i8(i8) -> Item;
+        serialize_i16(i16) -> Item;
+        serialize_i32(i32) -> Item;
+        serialize_i64(i64) -> Item;
+        serialize_u8(u8) -> Item;
+        serialize_u16(u16) -> Item;
+        serialize_u32(u32) -> Item;
+        serialize_u64(u64) -> Item;
+        serialize_f32(f32) -> Item;
+        serialize_f64(f64) -> Item;
+        serialize_char(char) -> Item;
+        serialize_str(&str) -> Item;
+        serialize_bytes(&[u8]) -> Item;
+        serialize_none() -> Item;
+        serialize_unit() -> Item;
+        serialize_unit_struct(&'static str) -> Item;
+        serialize_unit_variant(&'static str, u32, &'static str) -> Item;
+        serialize_seq(Option<usize>) -> Self::SerializeSeq;
+        serialize_tuple(usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
+        serialize_map(Option<usize>) -> Self::SerializeMap;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Item, Error> {
-        no_struct()
+        Err(no_struct())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<Item, Error> {
-        no_struct()
+        Err(no_struct())
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -88,42 +90,6 @@ impl Serializer for Fields {
         _: &'static str,
         _: &T,
     ) -> Result<Item, Error> {
-        no_struct()
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Error> {
-        no_struct()
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Error> {
-        no_struct()
-    }
-
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Error> {
-        no_struct()
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Error> {
-        no_struct()
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Error> {
-        no_struct()
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, Error> {
-        no_struct()
+        Err(no_struct())
     }
 }

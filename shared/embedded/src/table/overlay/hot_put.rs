@@ -1,6 +1,6 @@
 //! The puts that the overlay takes, and when their conditions hold.
 
-use postrider_application::ports::table::{AttributeValue, Expression, Item, Put, TableName};
+use postrider_application::ports::table::{Expression, Item, Put, TableName, Value};
 
 use super::packed::{Packed, Place, is_plain_number};
 
@@ -36,7 +36,7 @@ impl HotPut {
         let condition = Condition::recognise(put.condition.as_ref())?;
         let (place, packed, indexed) = Packed::pack(&put.item)?;
         let expires_at = match put.item.get("expires_at") {
-            Some(AttributeValue::N(at)) => at.parse().unwrap_or(u64::MAX),
+            Some(Value::N(at)) => at.parse().unwrap_or(u64::MAX),
             _ => u64::MAX,
         };
         Some(Self { place, packed, condition, indexed, expires_at })
@@ -51,8 +51,8 @@ impl Condition {
         }
         match (&**text, values.len(), values.get(":version")) {
             ("attribute_not_exists(pk)", 0, None) => Some(Self::Absent),
-            ("version = :version", 1, Some(AttributeValue::N(number))) if is_plain_number(number) => {
-                Some(Self::Version(number.clone()))
+            ("version = :version", 1, Some(Value::N(number))) if is_plain_number(number) => {
+                Some(Self::Version(number.to_owned()))
             }
             _ => None,
         }
@@ -73,7 +73,7 @@ impl Condition {
             Self::None => true,
             Self::Absent => false,
             Self::Version(version) => {
-                matches!(there.get("version"), Some(AttributeValue::N(number)) if number == version)
+                matches!(there.get("version"), Some(Value::N(number)) if number == version)
             }
         }
     }

@@ -26,7 +26,7 @@ mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use postrider_application::ports::table::{AttributeValue, Item, Query, TableError, TableName};
+use postrider_application::ports::table::{Item, Query, TableError, TableName, Value};
 
 pub(super) use self::hot_put::HotPut;
 pub(super) use self::packed::{Packed, Place};
@@ -90,8 +90,8 @@ impl Overlay {
     pub(super) fn concerned_by(&self, query: &Query) -> Vec<Place> {
         let concerned = match (query.index, query.keys.values.get(":pk")) {
             (Some(_), _) => Concerned::Indexes,
-            (None, Some(AttributeValue::S(pk))) if query.keys.text.starts_with("pk = :pk") => {
-                Concerned::Partition(pk.clone())
+            (None, Some(Value::S(pk))) if query.keys.text.starts_with("pk = :pk") => {
+                Concerned::Partition(pk.to_owned())
             }
             _ => Concerned::Everything,
         };

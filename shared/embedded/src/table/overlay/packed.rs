@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider_application::ports::table::{AttributeValue, IndexName, Item, Key};
+use postrider_application::ports::table::{AttributeValue, IndexName, Item, Key, Value};
 
 /// The largest item that is packed, in bytes; well below DynamoDB's 400 KB, so that no way of counting matters.
 const MAX_BYTES: usize = 256 * 1024;
@@ -34,11 +34,7 @@ impl Place {
 
     /// Where an item says that it is; `None` when its keys are not such as the engine takes.
     pub(in crate::table) fn of(item: &Item) -> Option<Self> {
-        let key = |name: &str, limit: usize| match item.get(name) {
-            Some(AttributeValue::S(text)) if (1..=limit).contains(&text.len()) => Some(text.as_str()),
-            _ => None,
-        };
-        Some(Self::new(key("pk", MAX_PK)?, key("sk", MAX_SK)?))
+        Some(Self::new(key(item.get("pk")?, MAX_PK)?, key(item.get("sk")?, MAX_SK)?))
     }
 
     pub(super) fn key(&self) -> Key {
@@ -54,16 +50,23 @@ impl Packed {
     /// Packs an item of texts and plain numbers that the engine is certain to take as it is, and says whether an
     /// index may hold it. Others are left to the engine.
     pub(super) fn pack(item: &Item) -> Option<(Place, Self, bool)> {
-        let place = Place::of(item)?;
-        let mut indexed = false;
+        let (mut pk, mut sk, mut indexed) = (None, None, false);
         // As long as it gets, so that nothing is moved while it grows or when it is kept.
         let mut bytes = Vec::with_capacity(item.iter().map(|(name, value)| packed_size(name, value)).sum());
-        for (name, value) in item.iter().filter(|(name, _)| !matches!(*name, "pk" | "sk")) {
+        for (name, value) in item.iter() {
+            if name == "pk" {
+                pk = Some(key(value, MAX_PK)?);
+                continue;
+            }
+            if name == "sk" {
+                sk = Some(key(value, MAX_SK)?);
+                continue;
+            }
             let is_key = is_index_key(name);
             indexed |= is_key;
             let (kind, text) = match value {
-                AttributeValue::S(text) if !is_key || (1..=MAX_SK).contains(&text.len()) => (TEXT, text),
-                AttributeValue::N(number) if !is_key && is_plain_number(number) => (NUMBER, number),
+                Value::S(text) if !is_key || (1..=MAX_SK).contains(&text.len()) => (TEXT, text),
+                Value::N(number) if !is_key && is_plain_number(number) => (NUMBER, number),
                 _ => return None,
             };
             let length = u8::try_from(name.len()).ok().filter(|length| *length > 0)?;
@@ -72,6 +75,7 @@ impl Packed {
             bytes.extend(u32::try_from(text.len()).ok()?.to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());
         }
+        let place = Place::new(pk?, sk?);
         (bytes.len() <= MAX_BYTES).then(|| (place, Self(bytes.into()), indexed))
     }
 
@@ -125,12 +129,18 @@ impl Packed {
     }
 }
 
-/// What an attribute takes when it is packed, in bytes; nothing for the key.
-fn packed_size(name: &str, value: &AttributeValue) -> usize {
+/// An attribute of a key, if it is such as the engine takes.
+fn key(value: Value<'_>, limit: usize) -> Option<&str> {
     match value {
-        AttributeValue::S(text) | AttributeValue::N(text) if !matches!(name, "pk" | "sk") => {
-            2 + name.len() + 4 + text.len()
-        }
+        Value::S(text) if (1..=limit).contains(&text.len()) => Some(text),
+        _ => None,
+    }
+}
+
+/// What an attribute takes when it is packed, in bytes; nothing for the key.
+fn packed_size(name: &str, value: Value<'_>) -> usize {
+    match value {
+        Value::S(text) | Value::N(text) if !matches!(name, "pk" | "sk") => 2 + name.len() + 4 + text.len(),
         _ => 0,
     }
 }

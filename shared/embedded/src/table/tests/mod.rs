@@ -4,7 +4,7 @@ mod crashes;
 mod same_as_engine;
 
 use futures::future::join_all;
-use postrider_application::ports::table::{AttributeValue, Expression};
+use postrider_application::ports::table::{AttributeValue, Expression, Value};
 use postrider_testkit::contracts::table::table_contract;
 
 use super::*;
@@ -35,10 +35,10 @@ async fn the_contract_is_kept_in_memory_and_on_a_file() {
     }
 }
 
-fn text(value: &AttributeValue) -> &str {
-    match value {
-        AttributeValue::S(text) => text,
-        _ => panic!(),
+fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
+    match item.get(attribute) {
+        Some(Value::S(text)) => text,
+        other => panic!("{attribute} is {other:?}"),
     }
 }
 
@@ -64,7 +64,7 @@ async fn expired_items_are_removed() {
         }
         table.remove_expired(Timestamp::from_millis(1_800_000_000_000)).await.unwrap();
         let left = table.query(Query::partition(TABLE, "a")).await.unwrap().items;
-        let left: Vec<_> = left.iter().map(|item| text(&item["sk"])).collect();
+        let left: Vec<_> = left.iter().map(|item| text(item, "sk")).collect();
         // DynamoDB leaves alone what expired more than five years ago, taking it for a mistake.
         assert!(left.contains(&"new"), "{left:?}");
     }

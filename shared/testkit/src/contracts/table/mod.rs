@@ -5,7 +5,7 @@ pub mod transactions;
 pub mod writes;
 
 use postrider_application::ports::Table;
-use postrider_application::ports::table::{AttributeValue, Expression, Item, Key, Put, TableName};
+use postrider_application::ports::table::{AttributeValue, Expression, Item, Key, Put, TableName, Value};
 
 const TABLE: TableName = TableName::Ledger;
 
@@ -42,8 +42,8 @@ fn if_absent(item: Item) -> Put {
 }
 
 fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
-    match &item[attribute] {
-        AttributeValue::S(text) => text,
+    match item.get(attribute) {
+        Some(Value::S(text)) => text,
         other => panic!("{attribute} is {other:?}"),
     }
 }
