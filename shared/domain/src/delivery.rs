@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::outcome::FailureReason;
@@ -77,15 +78,18 @@ impl FromStr for DeliveryStatus {
     }
 }
 
+/// A header's name and its value. Attempts that send the same share it.
+pub type RecordedHeader = (Arc<str>, Arc<str>);
+
 /// What was sent in an attempt. Credentials are masked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestRecord {
     /// The HTTP method.
-    pub method: String,
+    pub method: Arc<str>,
     /// Where it was sent.
-    pub url: String,
+    pub url: Arc<str>,
     /// The headers, with credentials masked.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<RecordedHeader>,
 }
 
 /// What was answered in an attempt.
@@ -94,7 +98,7 @@ pub struct ResponseRecord {
     /// The HTTP status.
     pub status: u16,
     /// The headers, bounded.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<RecordedHeader>,
     /// The beginning of the body, as text.
     pub body: String,
     /// Whether there was more of it.

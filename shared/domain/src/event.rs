@@ -174,8 +174,7 @@ impl Event {
         if self.priority != Priority::default() {
             field(&format!("\0priority {}", self.priority));
         }
-        let bits = hash.finalize().iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte));
-        ContentDigest(format!("{bits:032x}"))
+        ContentDigest(hex::encode(&hash.finalize()[..16]))
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::ACCEPT;
+use http::uri::InvalidUri;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::ResponseFuture;
 use ipnet::IpNet;
 use postrider_application::ports::outbound::{
     Outbound, OutboundError, OutboundRequest, OutboundResponse, Refusal,
@@ -59,16 +61,15 @@ impl HttpOutbound {
         Self { operator, clients }
     }
 
-    async fn exchange(&self, request: OutboundRequest, plain: bool) -> Result<OutboundResponse, Failure> {
+    /// Begins an exchange. What is waited for holds nothing of the request: there are many at a time.
+    fn begin(&self, request: OutboundRequest, plain: bool) -> Result<ResponseFuture, InvalidUri> {
         let client = self.clients.get(plain, &request.allowed_networks);
         let mut outgoing = Request::new(Full::new(request.body));
         *outgoing.method_mut() = request.method;
         *outgoing.uri_mut() = request.url.as_str().parse()?;
         *outgoing.headers_mut() = request.headers;
         outgoing.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        let (head, body) = client.request(outgoing).await?.into_parts();
-        let (body, body_truncated) = read_body(body, request.keep_body_bytes).await?;
-        Ok(OutboundResponse { status: head.status.as_u16(), headers: head.headers, body, body_truncated })
+        Ok(client.request(outgoing))
     }
 }
 
@@ -77,11 +78,11 @@ impl Outbound for HttpOutbound {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
         self.check_url(&request.url, &request.allowed_networks).map_err(OutboundError::Refused)?;
         let plain = request.url.scheme() == "http";
-        let host = request.url.host_str().unwrap_or_default().to_owned();
-        let timeout = request.timeout;
-        match tokio::time::timeout(timeout, self.exchange(request, plain)).await {
+        let (url, timeout, keep) = (Arc::clone(&request.url), request.timeout, request.keep_body_bytes);
+        let response = self.begin(request, plain);
+        match tokio::time::timeout(timeout, finish(response, keep)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(failure)) => Err(failure.explain(host, timeout)),
+            Ok(Err(failure)) => Err(failure.explain(url.host_str().unwrap_or_default(), timeout)),
             Err(_) => Err(OutboundError::TimedOut { timeout }),
         }
     }
@@ -106,6 +107,16 @@ impl Outbound for HttpOutbound {
         let endpoint = NetworkList::new(allowed_networks);
         Rules { operator: self.operator.clone(), endpoint, plain }.vet(literal).map(|_| ())
     }
+}
+
+/// Waits for an answer, and reads it.
+async fn finish(
+    response: Result<ResponseFuture, InvalidUri>,
+    keep: usize,
+) -> Result<OutboundResponse, Failure> {
+    let (head, body) = response?.await?.into_parts();
+    let (body, body_truncated) = read_body(body, keep).await?;
+    Ok(OutboundResponse { status: head.status.as_u16(), headers: head.headers, body, body_truncated })
 }
 
 /// Reads a body up to the bound. Answers its beginning, and whether there was more than that.

@@ -27,12 +27,12 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Says what it means for the caller.
-    pub(crate) fn explain(&self, host: String, timeout: Duration) -> OutboundError {
+    pub(crate) fn explain(&self, host: &str, timeout: Duration) -> OutboundError {
         if let Some(refusal) = self.find::<Refusal>() {
             return OutboundError::Refused(refusal.clone());
         }
         if self.find::<NoAddress>().is_some() {
-            return OutboundError::Unresolved { host };
+            return OutboundError::Unresolved { host: host.to_owned() };
         }
         let connecting = matches!(self, Self::Exchange(error) if error.is_connect());
         if self.is_timeout() {

@@ -1,6 +1,7 @@
 //! The only way out to a receiver over HTTP.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ pub struct OutboundRequest {
     /// The method.
     pub method: Method,
     /// Where to.
-    pub url: Url,
+    pub url: Arc<Url>,
     /// The headers; `Host` and `Content-Length` are added.
     pub headers: HeaderMap,
     /// The body.

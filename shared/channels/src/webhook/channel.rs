@@ -96,7 +96,7 @@ impl Destination for WebhookDestination {
             outcome: judgement.outcome,
             request: sent,
             response,
-            error: judgement.error.map(|error| self.credentials.hide_in(error)),
+            error: judgement.error.map(|error| self.credentials.hide_in(error).into_owned()),
             retry_after: judgement.retry_after,
         }
     }

@@ -1,10 +1,12 @@
 //! What is kept of an answer: bounded, as text, without credentials.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 use postrider_application::ports::OutboundResponse;
 use postrider_application::ports::channel::MASK;
-use postrider_domain::delivery::ResponseRecord;
+use postrider_domain::delivery::{RecordedHeader, ResponseRecord};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// How many bytes of an answer's body are kept.
@@ -30,10 +32,10 @@ impl Credentials {
     }
 
     /// The text with every credential replaced by [`MASK`].
-    pub(super) fn hide_in(&self, text: String) -> String {
-        self.0.iter().fold(text, |text, credential| {
+    pub(super) fn hide_in<'t>(&self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
+        self.0.iter().fold(text.into(), |text, credential| {
             let credential = credential.expose_secret();
-            if text.contains(credential) { text.replace(credential, MASK) } else { text }
+            if text.contains(credential) { text.replace(credential, MASK).into() } else { text }
         })
     }
 }
@@ -44,22 +46,22 @@ pub(super) fn response(response: &OutboundResponse, credentials: &Credentials) -
     ResponseRecord {
         status: response.status,
         headers: headers(&response.headers, credentials),
-        body: credentials.hide_in(body),
+        body: credentials.hide_in(body).into_owned(),
         body_truncated: response.body_truncated || cut,
     }
 }
 
-fn headers(headers: &HeaderMap, credentials: &Credentials) -> Vec<(String, String)> {
+fn headers(headers: &HeaderMap, credentials: &Credentials) -> Vec<RecordedHeader> {
     let mut room = KEPT_HEADER_BYTES;
     let mut kept = Vec::new();
     for (name, value) in headers.iter().take(KEPT_HEADERS) {
         let value = match String::from_utf8_lossy(value.as_bytes()) {
-            _ if name == SET_COOKIE => MASK.to_owned(),
-            value => credentials.hide_in(value.into_owned()),
+            _ if name == SET_COOKIE => MASK.into(),
+            value => credentials.hide_in(value),
         };
         let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { continue };
         room = left;
-        kept.push((name.as_str().to_owned(), value));
+        kept.push((name.as_str().into(), value.into()));
     }
     kept
 }

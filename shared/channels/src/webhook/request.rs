@@ -1,5 +1,6 @@
 //! What is sent. Whatever is the same for every attempt is built once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,11 +31,13 @@ const THIS_PROGRAM: HeaderValue = HeaderValue::from_static(concat!("Postrider/",
 /// Requests to one endpoint, less what the event and the moment add.
 pub(super) struct RequestTemplate {
     method: Method,
-    url: Url,
+    url: Arc<Url>,
     headers: HeaderMap,
-    /// The same without credentials.
-    shown_headers: Vec<(String, String)>,
     signer: Signer,
+    /// What is on record of every request: without credentials, and without the headers that each adds.
+    record: RequestRecord,
+    /// The names of those headers, as they are on record.
+    added: [Arc<str>; 3],
     payload: Payload,
     allowed_networks: Vec<IpNet>,
 }
@@ -49,18 +52,25 @@ impl RequestTemplate {
         let authorization = config.auth.shown();
         let shown_headers = headers.iter().map(|(name, value)| {
             let shown = match &authorization {
-                Some(shown) if name == AUTHORIZATION => shown.clone(),
-                _ if is_sensitive(name.as_str()) => MASK.to_owned(),
-                _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                Some(shown) if name == AUTHORIZATION => shown.as_str().into(),
+                _ if is_sensitive(name.as_str()) => MASK.into(),
+                _ => String::from_utf8_lossy(value.as_bytes()).into(),
             };
-            (name.as_str().to_owned(), shown)
+            (name.as_str().into(), shown)
         });
+        let record = RequestRecord {
+            method: config.method.as_str().into(),
+            url: config.url.as_str().into(),
+            headers: shown_headers.collect(),
+        };
+        let signer = Signer::new(&config.signature, keys)?;
         Ok(Self {
             method: config.method.clone(),
-            url: config.url.clone(),
-            shown_headers: shown_headers.collect(),
+            url: Arc::new(config.url.clone()),
             headers,
-            signer: Signer::new(&config.signature, keys)?,
+            added: [WEBHOOK_ID, WEBHOOK_TIMESTAMP, signer.header()].map(|name| name.as_str().into()),
+            signer,
+            record,
             payload: config.payload,
             allowed_networks: config.ip_allowlist.clone(),
         })
@@ -73,30 +83,26 @@ impl RequestTemplate {
             Content::Data(data) => envelope(job.event, data),
             Content::Link(link) => thin(job.event, link),
         };
-        let (id, timestamp) = (job.event.id.as_str(), job.now.as_seconds());
-        let (signature_header, signature) = self.signer.sign(id, job.now, &body);
-        let added = [
-            (WEBHOOK_ID, id.to_owned()),
-            (WEBHOOK_TIMESTAMP, timestamp.to_string()),
-            (signature_header, signature),
+        let id = &job.event.id;
+        let added: [(HeaderName, Arc<str>); 3] = [
+            (WEBHOOK_ID, id.into()),
+            (WEBHOOK_TIMESTAMP, job.now.as_seconds().to_string().into()),
+            (self.signer.header(), self.signer.sign(id.as_str(), job.now, &body).into()),
         ];
         let mut headers = self.headers.clone();
-        let mut shown_headers = Vec::with_capacity(self.shown_headers.len() + added.len());
-        shown_headers.extend_from_slice(&self.shown_headers);
-        for (name, text) in added {
+        let mut shown = Vec::with_capacity(self.record.headers.len() + added.len());
+        shown.extend_from_slice(&self.record.headers);
+        for (shown_name, (name, text)) in self.added.iter().zip(added) {
             // Ids, numbers and signatures are printable ASCII, so that this never fails.
             let Ok(value) = HeaderValue::from_str(&text) else { continue };
-            shown_headers.push((name.as_str().to_owned(), text));
+            shown.push((Arc::clone(shown_name), text));
             headers.insert(name, value);
         }
-        let record = RequestRecord {
-            method: self.method.as_str().to_owned(),
-            url: self.url.as_str().to_owned(),
-            headers: shown_headers,
-        };
+        let RequestRecord { method, url, .. } = &self.record;
+        let record = RequestRecord { method: Arc::clone(method), url: Arc::clone(url), headers: shown };
         let request = OutboundRequest {
             method: self.method.clone(),
-            url: self.url.clone(),
+            url: Arc::clone(&self.url),
             headers,
             body,
             timeout: job.timeout,
@@ -111,7 +117,7 @@ impl RequestTemplate {
         self.payload.link_ttl()
     }
 
-    pub(super) const fn url(&self) -> &Url {
+    pub(super) fn url(&self) -> &Url {
         &self.url
     }
 }

@@ -47,16 +47,23 @@ impl Signer {
         }
     }
 
-    /// The header that carries the signature, and its value.
-    pub(super) fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> (HeaderName, String) {
+    /// The header that carries the signature.
+    pub(super) fn header(&self) -> HeaderName {
+        match self {
+            Self::Standard { .. } => WEBHOOK_SIGNATURE,
+            Self::Body { header, .. } => header.clone(),
+        }
+    }
+
+    /// The value of that header.
+    pub(super) fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
         match self {
             Self::Standard { kinds, keys } => {
                 let live = kinds.iter().flat_map(|kind| keys.live_of(*kind, now));
-                let signatures: Vec<_> =
-                    live.map(|key| key.key.sign_standard(id, now.as_seconds(), body)).collect();
-                (WEBHOOK_SIGNATURE, signatures.join(" "))
+                let signatures = live.map(|key| key.key.sign_standard(id, now.as_seconds(), body));
+                signatures.reduce(|signatures, next| signatures + " " + &next).unwrap_or_default()
             }
-            Self::Body { header, encoding, prefix, key } => {
+            Self::Body { encoding, prefix, key, .. } => {
                 let signature = match key {
                     BodyKey::Own(own) => sign_body(own.expose_secret(), body, *encoding),
                     BodyKey::Endpoints(keys) => {
@@ -64,7 +71,7 @@ impl Signer {
                         oldest.map(|key| sign_body(&key.key.reveal(), body, *encoding)).unwrap_or_default()
                     }
                 };
-                (header.clone(), format!("{prefix}{signature}"))
+                format!("{prefix}{signature}")
             }
         }
     }

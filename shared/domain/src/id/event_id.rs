@@ -38,6 +38,13 @@ pub(super) fn canonical_ulid(text: &str) -> Option<Ulid> {
     (ulid.array_to_str(&mut [0; ULID_LEN]) == text).then_some(ulid)
 }
 
+impl From<&EventId> for Arc<str> {
+    /// The id's text, without a copy.
+    fn from(id: &EventId) -> Self {
+        Self::clone(&id.0)
+    }
+}
+
 impl FromStr for EventId {
     type Err = IdError;
 

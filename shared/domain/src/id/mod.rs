@@ -12,8 +12,7 @@ use std::fmt;
 pub use event_id::EventId;
 pub use prefixed::{DeadLetterId, DeliveryId, EndpointId, JobId, KeyId};
 pub use tenant_id::TenantId;
-use ulid::ULID_LEN;
-pub use ulid::Ulid;
+pub use ulid::{ULID_LEN, Ulid};
 
 /// The most bytes that come before the ULIDs of an id.
 const LONGEST_PREFIX: usize = 4;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use postrider_domain::delivery::ResponseRecord;
+use postrider_domain::delivery::{RecordedHeader, ResponseRecord};
 use postrider_domain::{Attempt, DeadLetterId, Delivery, DeliveryId, EndpointId, FieldProblem, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -113,7 +113,7 @@ impl<'a> AttemptBody<'a> {
 }
 
 /// Headers as an object; the values of one that was sent several times are joined, as RFC 9110 allows.
-struct Headers<'a>(&'a [(String, String)]);
+struct Headers<'a>(&'a [RecordedHeader]);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

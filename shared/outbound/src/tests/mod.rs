@@ -58,7 +58,7 @@ fn local() -> HttpOutbound {
 fn post(url: &str) -> OutboundRequest {
     OutboundRequest {
         method: Method::POST,
-        url: url.parse().unwrap(),
+        url: Arc::new(url.parse().unwrap()),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"hello"),
         timeout: PATIENCE,

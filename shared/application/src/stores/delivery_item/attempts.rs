@@ -2,6 +2,7 @@
 //! every kilobyte is a write unit, and a delivered webhook with its attempt has to fit one.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_domain::delivery::{Attempt, RequestRecord, ResponseRecord};
@@ -15,6 +16,9 @@ use crate::stores::item::invalid;
 
 /// The method of a webhook unless its endpoint wants another.
 const USUAL_METHOD: &str = "POST";
+
+/// What most attempts take in bytes: with room for it, the text need not be moved while it grows.
+const ROOM: usize = 512;
 
 #[derive(Serialize, Deserialize)]
 struct AttemptForm<'a> {
@@ -71,8 +75,8 @@ pub(super) fn write(event: &EventId, attempts: &[Attempt]) -> Result<Option<Stri
             at: attempt.started_at.as_millis(),
             ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             outcome: (attempt.outcome != Outcome::Delivered).then(|| attempt.outcome.as_str().into()),
-            method: (attempt.request.method != USUAL_METHOD).then(|| attempt.request.method.as_str().into()),
-            url: url.filter(|_| !is_same_url).map(|url| url.as_str().into()),
+            method: (&*attempt.request.method != USUAL_METHOD).then(|| (&*attempt.request.method).into()),
+            url: url.filter(|_| !is_same_url).map(|url| (&**url).into()),
             headers: own.write(&attempt.request.headers),
             response: attempt.response.as_ref().map(|response| ResponseForm {
                 status: response.status,
@@ -84,25 +88,27 @@ pub(super) fn write(event: &EventId, attempts: &[Attempt]) -> Result<Option<Stri
         }
     });
     let forms: Vec<_> = forms.collect();
-    serde_json::to_string(&forms).map(Some).map_err(|error| invalid(TABLE, error))
+    let mut text = Vec::with_capacity(ROOM * forms.len());
+    serde_json::to_writer(&mut text, &forms).map_err(|error| invalid(TABLE, error))?;
+    String::from_utf8(text).map(Some).map_err(|error| invalid(TABLE, error))
 }
 
 /// Reads an event's attempts.
 pub(super) fn read(event: &EventId, text: Option<&str>) -> Result<Vec<Attempt>, TableError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let forms: Vec<AttemptForm<'_>> = serde_json::from_str(text).map_err(|error| invalid(TABLE, error))?;
-    let mut url_before = String::new();
+    let mut url_before: Arc<str> = Arc::default();
     let mut attempts = Vec::with_capacity(forms.len());
     for form in forms {
-        let url = form.url.as_deref().map_or(url_before, str::to_owned);
-        url_before = url.clone();
+        let url = form.url.as_deref().map_or(url_before, Arc::from);
+        url_before = Arc::clone(&url);
         attempts.push(form.read(event, url)?);
     }
     Ok(attempts)
 }
 
 impl AttemptForm<'_> {
-    fn read(self, event: &EventId, url: String) -> Result<Attempt, TableError> {
+    fn read(self, event: &EventId, url: Arc<str>) -> Result<Attempt, TableError> {
         let started_at = Timestamp::from_millis(self.at);
         let own = own(event, started_at);
         let headers = |words| own.read(words).ok_or_else(|| invalid(TABLE, "the headers are not in pairs"));
@@ -121,7 +127,7 @@ impl AttemptForm<'_> {
             duration: Duration::from_millis(self.ms),
             outcome: outcome.map_err(|error| invalid(TABLE, error))?.unwrap_or(Outcome::Delivered),
             request: RequestRecord {
-                method: self.method.map_or_else(|| USUAL_METHOD.to_owned(), Cow::into_owned),
+                method: self.method.as_deref().unwrap_or(USUAL_METHOD).into(),
                 url,
                 headers: headers(self.headers)?,
             },

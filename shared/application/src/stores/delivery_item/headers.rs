@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use postrider_domain::delivery::RecordedHeader;
 use serde::{Deserialize, Serialize};
 
 /// Names of headers that are written as their place in this list. Append only: items hold the places.
@@ -129,7 +130,7 @@ pub(super) struct Own<'a> {
 
 impl Own<'_> {
     /// Each header as two words, its name and its value.
-    pub(super) fn write<'h>(&self, headers: &'h [(String, String)]) -> Vec<Word<'h>> {
+    pub(super) fn write<'h>(&self, headers: &'h [RecordedHeader]) -> Vec<Word<'h>> {
         let mut words = Vec::with_capacity(2 * headers.len());
         words.extend(headers.iter().flat_map(|(name, value)| [word_of(name), self.value(value)]));
         words
@@ -147,19 +148,19 @@ impl Own<'_> {
     }
 
     /// Reads what [`Own::write`] wrote; `None` when it did not.
-    pub(super) fn read(&self, words: Vec<Word<'_>>) -> Option<Vec<(String, String)>> {
+    pub(super) fn read(&self, words: Vec<Word<'_>>) -> Option<Vec<RecordedHeader>> {
         let mut words = words.into_iter();
         let mut headers = Vec::new();
         while let Some(name) = words.next() {
             let name = match name {
-                Word::Known(place) => (*NAMES.get(place)?).to_owned(),
-                Word::Text(name) => name.into_owned(),
+                Word::Known(place) => (*NAMES.get(place)?).into(),
+                Word::Text(name) => name.into(),
             };
             let value = match words.next()? {
-                Word::Known(0) => self.event_id.to_owned(),
-                Word::Known(1) => self.second.clone(),
-                Word::Known(number) => (*VALUES.get(number - FIRST_VALUE)?).to_owned(),
-                Word::Text(value) => value.into_owned(),
+                Word::Known(0) => self.event_id.into(),
+                Word::Known(1) => self.second.as_str().into(),
+                Word::Known(number) => (*VALUES.get(number - FIRST_VALUE)?).into(),
+                Word::Text(value) => value.into(),
             };
             headers.push((name, value));
         }

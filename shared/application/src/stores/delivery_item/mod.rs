@@ -6,7 +6,7 @@ mod headers;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use postrider_domain::id::Ulid;
+use postrider_domain::id::{ULID_LEN, Ulid};
 use postrider_domain::{Delivery, DeliveryId, DeliveryStatus, EndpointId, EventId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,8 @@ pub(super) fn open_partition(tenant: &TenantId) -> String {
 }
 
 pub(super) fn key(tenant: &TenantId, id: DeliveryId) -> Key {
-    Key::new(partition(tenant, id.endpoint()), id.event_part().to_string())
+    let place = id.event_part().array_to_str(&mut [0; ULID_LEN]).to_owned();
+    Key::new(partition(tenant, id.endpoint()), place)
 }
 
 /// A delivery's id from its key.

@@ -1,4 +1,4 @@
-use postrider_domain::delivery::{Attempt, RequestRecord, ResponseRecord};
+use postrider_domain::delivery::{Attempt, RecordedHeader, RequestRecord, ResponseRecord};
 use postrider_domain::{ChannelKind, Event, Outcome, Verdict};
 use proptest::prelude::*;
 
@@ -23,8 +23,8 @@ fn delivery() -> Delivery {
     Delivery::new(&event, endpoint, ChannelKind::Webhook, 5, Timestamp::from_millis(1_770_000_000_456))
 }
 
-fn headers(headers: &[(&str, &str)]) -> Vec<(String, String)> {
-    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn headers(headers: &[(&str, &str)]) -> Vec<RecordedHeader> {
+    headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
 
 fn there_and_back(delivery: &Delivery) -> Delivery {
@@ -32,13 +32,13 @@ fn there_and_back(delivery: &Delivery) -> Delivery {
     decode::<DeliveryItem>(TABLE, item).unwrap().read(&delivery.tenant).unwrap()
 }
 
-fn attempt(number: u32, url: &str, sent: Vec<(String, String)>, outcome: Outcome) -> Attempt {
+fn attempt(number: u32, url: &str, sent: Vec<RecordedHeader>, outcome: Outcome) -> Attempt {
     Attempt {
         number,
         started_at: Timestamp::from_millis(1_770_000_001_000),
         duration: Duration::from_millis(103),
         outcome,
-        request: RequestRecord { method: "POST".to_owned(), url: url.to_owned(), headers: sent },
+        request: RequestRecord { method: "POST".into(), url: url.into(), headers: sent },
         response: None,
         error: None,
     }
@@ -63,7 +63,7 @@ fn every_part_of_a_delivery_is_read_as_it_was_written() {
     assert_eq!(there_and_back(&delivery), delivery);
     for (number, url, method) in [(2, "https://a.example/", "PUT"), (3, "https://b.example/", "POST")] {
         let mut next = attempt(number, url, sent.clone(), Outcome::Retry);
-        next.request.method = method.to_owned();
+        next.request.method = method.into();
         delivery.record(next, Verdict::Retry { at }).unwrap();
     }
     let response = ResponseRecord {
@@ -84,7 +84,8 @@ proptest! {
         pairs in proptest::collection::vec(("[a-z0-9-]{1,12}|accept|date", ".{0,12}|[0-9]{1,10}|order-1|nginx"), 0..8)
     ) {
         let mut delivery = delivery();
-        delivery.record(attempt(1, "", pairs, Outcome::Delivered), Verdict::Delivered).unwrap();
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        delivery.record(attempt(1, "", pairs.collect(), Outcome::Delivered), Verdict::Delivered).unwrap();
         prop_assert_eq!(there_and_back(&delivery), delivery);
     }
 }

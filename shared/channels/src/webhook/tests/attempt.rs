@@ -37,7 +37,7 @@ async fn without_an_answer_there_is_no_response() {
         let result = attempt(&outbound, &json!({"url": "https://example.com/"}), b"{}").await;
         assert_eq!((result.outcome, result.error), (outcome, Some(expected)));
         assert_eq!(result.response, None);
-        assert_eq!(result.request.url, "https://example.com/");
+        assert_eq!(&*result.request.url, "https://example.com/");
     }
 }
 

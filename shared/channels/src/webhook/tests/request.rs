@@ -42,8 +42,8 @@ async fn an_envelope_is_posted_with_the_standard_headers() {
     assert_eq!((request.timeout, request.keep_body_bytes), (Duration::from_secs(7), 4096));
     assert!(request.allowed_networks.is_empty());
     let record = result.request;
-    assert_eq!((record.method.as_str(), record.url.as_str()), ("POST", "https://example.com/hook?a=b"));
-    assert_eq!(record.headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!((&*record.method, &*record.url), ("POST", "https://example.com/hook?a=b"));
+    assert_eq!(record.headers, expected.map(|(name, value)| (name.into(), value.into())));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn the_body_scheme_agrees_with_rfc_4231_case_2() {
     assert_eq!(request.headers["x-hub-signature-256"], signature);
     assert!(!request.headers.contains_key("webhook-signature"));
     assert!(request.headers.contains_key("webhook-id") && request.headers.contains_key("webhook-timestamp"));
-    assert!(result.request.headers.contains(&("x-hub-signature-256".to_owned(), signature.to_owned())));
+    assert!(result.request.headers.contains(&("x-hub-signature-256".into(), signature.into())));
 }
 
 #[tokio::test]
@@ -112,8 +112,8 @@ async fn credentials_are_sent_and_not_recorded() {
         assert_eq!(request.headers["authorization"], value);
         assert_eq!(request.headers["x-api-key"], "k3y");
         let recorded = result.request.headers;
-        assert!(recorded.contains(&("authorization".to_owned(), shown.to_owned())), "{recorded:?}");
-        assert!(recorded.contains(&("x-api-key".to_owned(), "********".to_owned())), "{recorded:?}");
+        assert!(recorded.contains(&("authorization".into(), shown.into())), "{recorded:?}");
+        assert!(recorded.contains(&("x-api-key".into(), "********".into())), "{recorded:?}");
         assert!(!format!("{:?}", request.headers).contains(value), "not in logs either");
     }
 }
