@@ -1,10 +1,10 @@
 //! A small cache in memory whose entries are trusted for a limited time.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use postrider_domain::Timestamp;
 
 /// Entries by key, each with the moment at which it was put in.

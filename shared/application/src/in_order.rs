@@ -4,10 +4,10 @@
 //! are created before an event is acknowledged. Whoever publishes another one after that finds them there. Their order
 //! is that of the moments at which the events were accepted, of which one instance gives none twice.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use postrider_domain::{Delivery, Event, TenantId, Timestamp};
 
@@ -67,19 +67,16 @@ impl AcceptInOrder {
         Ok((edition.in_order > 0).then_some(edition.version))
     }
 
-    /// The moments at which so many events of a tenant are accepted, each later than the one before.
-    pub(crate) fn moments(&self, tenant: &TenantId, count: usize) -> Vec<Timestamp> {
+    /// The moment at which an event of a tenant is accepted, later than the one before.
+    pub(crate) fn moment(&self, tenant: &TenantId) -> Timestamp {
         let now = self.clock.now();
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() >= REMEMBERED {
             latest.retain(|_, at| *at >= now);
         }
         let last = latest.entry(tenant.clone()).or_default();
-        let next = |_| {
-            *last = last.after(Duration::from_millis(1)).max(now);
-            *last
-        };
-        (0..count).map(next).collect()
+        *last = last.after(Duration::from_millis(1)).max(now);
+        *last
     }
 
     /// Creates the deliveries of an event for ordered endpoints, if it is to be delivered at once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postrider_domain::event::Audience;
-use postrider_domain::{ChannelKind, EndpointId, Event, Pattern, TenantId, Timestamp};
+use postrider_domain::{ChannelKind, EndpointId, Event, EventType, Pattern, TenantId, Timestamp};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -67,12 +67,17 @@ impl Range {
     }
 }
 
+/// Whoever gets an event, in a list for each pattern.
+type Lists = Arc<[Arc<Vec<Subscriber>>]>;
+
 /// Matches events with subscriptions.
 pub(crate) struct Matching {
     endpoints: Endpoints,
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
     subscribers: TimedCache<(TenantId, u64, Option<Pattern>), Arc<Vec<Subscriber>>>,
+    /// The same by the type of an event: those of each pattern that matches it.
+    by_type: TimedCache<(TenantId, u64, EventType), Lists>,
     large: Semaphore,
 }
 
@@ -83,6 +88,7 @@ impl Matching {
             blobs,
             clock,
             subscribers: TimedCache::new(10_000, CACHED),
+            by_type: TimedCache::new(10_000, CACHED),
             large: Semaphore::new(LARGE),
         }
     }
@@ -99,15 +105,18 @@ impl Matching {
         version: u64,
         range: &Range,
     ) -> Result<BTreeMap<EndpointId, Target>, MatchError> {
-        let patterns: Vec<Option<Pattern>> = match &event.audience {
+        let lists = match &event.audience {
             Audience::Endpoints(ids) => return Ok(self.named(&event.tenant, ids, range).await?),
-            Audience::Defaults => vec![None],
-            Audience::Subscribers => Pattern::all_matching(&event.event_type).into_iter().map(Some).collect(),
+            Audience::Defaults => {
+                Lists::from([self.subscribers(&event.tenant, version, None, self.clock.now()).await?])
+            }
+            Audience::Subscribers => {
+                self.subscribers_of(&event.tenant, version, event.event_type.clone()).await?
+            }
         };
-        let (now, mut data) = (self.clock.now(), None);
+        let mut data = None;
         let mut targets = BTreeMap::new();
-        for pattern in patterns {
-            let subscribers = self.subscribers(&event.tenant, version, pattern, now).await?;
+        for subscribers in &*lists {
             // They are in the order of their ids, so that each part begins where the one before ended. As many as
             // a part can take from every pattern are enough to know which come first.
             let begin = subscribers
@@ -179,6 +188,26 @@ impl Matching {
             );
         }
         Ok(targets)
+    }
+
+    /// Whoever has subscribed to a type of events, in a list for each pattern.
+    async fn subscribers_of(
+        &self,
+        tenant: &TenantId,
+        version: u64,
+        event_type: EventType,
+    ) -> Result<Lists, TableError> {
+        let (key, now) = ((tenant.clone(), version, event_type), self.clock.now());
+        if let Some(lists) = self.by_type.get(&key, now) {
+            return Ok(lists);
+        }
+        let mut lists = Vec::new();
+        for pattern in Pattern::all_matching(&key.2) {
+            lists.push(self.subscribers(tenant, version, Some(pattern), now).await?);
+        }
+        let lists: Lists = lists.into();
+        self.by_type.insert(key, Arc::clone(&lists), now);
+        Ok(lists)
     }
 
     async fn subscribers(

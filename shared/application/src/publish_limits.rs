@@ -43,10 +43,31 @@ impl PublishLimits {
         count: usize,
         patience: Duration,
     ) -> Result<Vec<Turn>, RateError> {
-        let now = self.clock.now();
-        let Some(limit) = self.limit(tenant).await? else { return Ok(vec![Turn::Token(now); count]) };
+        let Some(limit) = self.limit(tenant).await? else {
+            return Ok(vec![Turn::Token(self.clock.now()); count]);
+        };
+        self.take(tenant, &limit, count, patience).await
+    }
+
+    /// The same for one event.
+    ///
+    /// # Errors
+    /// When a store fails.
+    pub async fn ask_one(&self, tenant: &TenantId, patience: Duration) -> Result<Turn, RateError> {
+        let otherwise = Turn::Token(self.clock.now());
+        let Some(limit) = self.limit(tenant).await? else { return Ok(otherwise) };
+        Ok(Box::pin(self.take(tenant, &limit, 1, patience)).await?.pop().unwrap_or(otherwise))
+    }
+
+    async fn take(
+        &self,
+        tenant: &TenantId,
+        limit: &RateLimit,
+        count: usize,
+        patience: Duration,
+    ) -> Result<Vec<Turn>, RateError> {
         let key = BucketKey::Publishing(tenant.clone());
-        self.rates.take(&key, &limit, count, Manner::Within(patience)).await
+        self.rates.take(&key, limit, count, Manner::Within(patience)).await
     }
 
     async fn limit(&self, tenant: &TenantId) -> Result<Option<RateLimit>, TableError> {

@@ -1,9 +1,9 @@
 //! Shares of what an instance has, so that whoever asks for much does not take what others need.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use foldhash::HashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many who had a share are remembered before those who use nothing of it are forgotten.

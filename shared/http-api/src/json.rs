@@ -59,7 +59,7 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 /// closed while the client still sends would take the answer with it.
 async fn collect(body: Body, announced: Option<usize>, limit: usize) -> Result<Bytes, Problem> {
     let too_large = announced.is_some_and(|length| length > limit);
-    let mut kept = Vec::with_capacity(if too_large { 0 } else { announced.unwrap_or_default() });
+    let (mut first, mut whole) = (Bytes::new(), Vec::new());
     let (mut size, mut chunks) = (0, body.into_data_stream());
     while let Some(chunk) = chunks.next().await {
         let broken = |_| Problem::new(Kind::BadRequest, "the body broke off before its end");
@@ -68,11 +68,24 @@ async fn collect(body: Body, announced: Option<usize>, limit: usize) -> Result<B
         if size > DISCARDED_BYTES {
             break;
         }
-        if size <= limit && !too_large {
-            kept.extend_from_slice(&chunk);
+        if size > limit || too_large {
+            continue;
         }
+        // Usually all of it comes at once, and is not copied.
+        if size == chunk.len() {
+            first = chunk;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve(size.max(announced.unwrap_or_default()));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&chunk);
     }
-    if too_large || size > limit { Err(Problem::too_large(limit)) } else { Ok(kept.into()) }
+    if too_large || size > limit {
+        return Err(Problem::too_large(limit));
+    }
+    Ok(if whole.is_empty() { first } else { whole.into() })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -198,7 +198,7 @@ impl Deliver {
         let ChannelMessage::Deliver(message) = record.body.channel()? else {
             return Err(DeliverError::Misplaced);
         };
-        let job = Job::read(Arc::unwrap_or_clone(message))?;
+        let job = Job::read(message)?;
         let now = self.clock.now();
         if let Some(at) = job.message.not_before().filter(|at| *at > now)
             && self.keeps_slot(&job).await?
@@ -241,19 +241,20 @@ impl Deliver {
     }
 
     /// The delivery, if this message's attempt is still to be made, claimed unless nobody else can know of it.
-    async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Delivery>, DeliverError> {
+    async fn admit(&self, job: &Job, receive_count: u32) -> Result<Option<Box<Delivery>>, DeliverError> {
         let message = &job.message;
         let is_new = message.attempt == 1 && receive_count == 1 && !message.recheck;
         if is_new && !message.returned {
             // What fan-out created follows from its message.
             let (endpoint, created_at) = (job.delivery_id.endpoint(), message.created_at());
-            return Ok(Some(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at)));
+            let channel = self.endpoints.channel();
+            return Ok(Some(Box::new(Delivery::new(&job.event, endpoint, channel, 0, created_at))));
         }
         Box::pin(self.admit_again(job, is_new)).await
     }
 
     /// The same for a message that was not the first of its delivery, or may have come before.
-    async fn admit_again(&self, job: &Job, is_new: bool) -> Result<Option<Delivery>, DeliverError> {
+    async fn admit_again(&self, job: &Job, is_new: bool) -> Result<Option<Box<Delivery>>, DeliverError> {
         let message = &job.message;
         for _ in 0..SAVE_TRIES {
             let found = self.deliveries.get(&job.event.tenant, job.delivery_id).await?;
@@ -263,7 +264,7 @@ impl Deliver {
                     None => continue,
                 }
             }
-            let Some(mut delivery) = found else {
+            let Some(mut delivery) = found.map(Box::new) else {
                 tracing::warn!(delivery.id = %job.delivery_id, "a message for a delivery that is not there");
                 return Ok(None);
             };
@@ -305,9 +306,10 @@ impl Deliver {
 
     /// Creates, claimed, what somebody asked to be delivered to an endpoint that had no delivery of the event. `None`
     /// when somebody else was faster.
-    async fn begin(&self, job: &Job) -> Result<Option<Delivery>, DeliverError> {
+    async fn begin(&self, job: &Job) -> Result<Option<Box<Delivery>>, DeliverError> {
         let (endpoint, created_at) = (job.delivery_id.endpoint(), job.message.created_at());
-        let mut delivery = Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at);
+        let mut delivery =
+            Box::new(Delivery::new(&job.event, endpoint, self.endpoints.channel(), 0, created_at));
         delivery.claimed_at = Some(self.clock.now());
         delivery.renewed_by = job.message.job;
         let created = self.deliveries.create(&delivery).await?;
@@ -320,9 +322,9 @@ impl Deliver {
     async fn attempt(
         &self,
         job: &Job,
-        mut delivery: Delivery,
+        mut delivery: Box<Delivery>,
         gives_way_at: Option<Timestamp>,
-    ) -> Result<Option<Delivery>, DeliverError> {
+    ) -> Result<Option<Box<Delivery>>, DeliverError> {
         let tenant = &job.event.tenant;
         let Some(open) = self.open(job).await? else {
             delivery.cancel("the endpoint was deleted");
@@ -377,11 +379,11 @@ impl Deliver {
     /// attempt.
     async fn record(
         &self,
-        mut delivery: Delivery,
+        mut delivery: Box<Delivery>,
         mut attempt: Attempt,
         verdict: Verdict,
         gives_way_at: Option<Timestamp>,
-    ) -> Result<Option<Delivery>, DeliverError> {
+    ) -> Result<Option<Box<Delivery>>, DeliverError> {
         for _ in 0..SAVE_TRIES {
             let number = attempt.number;
             if delivery.record(attempt, verdict).is_err() {
@@ -400,7 +402,7 @@ impl Deliver {
                 Saved::Changed(current) => {
                     let unsaved = delivery.attempts.pop();
                     let (Some(current), Some(unsaved)) = (current, unsaved) else { return Ok(None) };
-                    (delivery, attempt) = (*current, unsaved);
+                    (delivery, attempt) = (current, unsaved);
                 }
             }
         }
@@ -418,10 +420,10 @@ impl Deliver {
     async fn park(
         &self,
         job: &Job,
-        mut delivery: Delivery,
+        mut delivery: Box<Delivery>,
         endpoint: &Endpoint,
         why: String,
-    ) -> Result<Delivery, DeliverError> {
+    ) -> Result<Box<Delivery>, DeliverError> {
         delivery.park(why, self.clock.now());
         self.set_aside(&delivery).await?;
         if let Some(version) = self.gate.passes_after_all(endpoint).await? {

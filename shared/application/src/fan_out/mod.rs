@@ -9,11 +9,11 @@
 mod record;
 mod scheduled;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use postrider_domain::{Delivery, EndpointId, Event, EventId, TenantId};
@@ -132,7 +132,7 @@ impl FanOut {
         let (mut jobs, mut results) = (Vec::new(), Vec::new());
         for (index, record) in records.iter().enumerate() {
             match record.body.events() {
-                Ok(EventsMessage::FanOut(message)) => events.push((index, Arc::unwrap_or_clone(message))),
+                Ok(EventsMessage::FanOut(message)) => events.push((index, message)),
                 Ok(EventsMessage::Job(message)) => jobs.push((index, message, record.receive_count)),
                 Ok(EventsMessage::Release(message)) => releases.push((index, message)),
                 Ok(EventsMessage::Skip(message)) => skips.push((index, message)),
@@ -259,7 +259,7 @@ impl FanOut {
             .chunks(SENT_TOGETHER.min(count).max(1))
             .map(|made| self.send(made))
             .buffered(SENDS);
-        let mut failures = HashMap::new();
+        let mut failures = HashMap::default();
         for (index, error) in sent.collect::<Vec<_>>().await.into_iter().flatten() {
             failures.entry(index).or_insert(error);
         }
@@ -269,7 +269,7 @@ impl FanOut {
     /// Sends messages, those of each queue together. Answers the failures by part.
     async fn send(&self, made: Vec<Made>) -> Vec<(usize, FanOutError)> {
         let mut failures = Vec::new();
-        let mut queues: HashMap<QueueName, (Vec<usize>, Vec<OutgoingMessage>)> = HashMap::new();
+        let mut queues: HashMap<QueueName, (Vec<usize>, Vec<OutgoingMessage>)> = HashMap::default();
         for (index, made) in made {
             match made {
                 Ok(Some((queue, message))) => {

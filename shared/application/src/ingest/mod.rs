@@ -9,36 +9,27 @@
 //! A tenant that publishes much takes no more than its share of an instance that serves several: so many of its
 //! events are under way at a time ([`Ingest::share`]), and after every few there is a pause in which others go on.
 
+mod batch;
 mod prepare;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use futures::stream::{self, StreamExt as _};
 use postrider_domain::event::Audience;
 use postrider_domain::{EventId, EventType, FieldProblem, Priority, TenantId, Timestamp};
-use tokio::task::yield_now;
 
-use self::prepare::Prepared;
 use crate::in_order::AcceptInOrder;
 use crate::matching::MatchError;
 use crate::messages::JsonText;
-use crate::ports::queue::MAX_DELAY;
-use crate::ports::{
-    BlobError, Blobs, Clock, Entropy, OutgoingMessage, Queue, QueueError, QueueName, TableError,
-};
+use crate::ports::queue::{MAX_DELAY, send_all};
+use crate::ports::{BlobError, Blobs, Clock, Entropy, Queue, QueueError, QueueName, TableError};
 use crate::publish_limits::PublishLimits;
 use crate::rates::{RateError, Turn};
 use crate::shares::{Shares, Taken};
-use crate::stores::events::{Stored, StoredEvent};
 use crate::stores::{Deliveries, Endpoints, Events};
 
 /// How many events of a tenant are under way in an instance at a time.
 const SHARE: u32 = 100;
-
-/// How many events of a request are dealt with before there is a pause.
-const PORTION: usize = 10;
 
 /// An event as its publisher gives it.
 #[derive(Debug, Clone)]
@@ -174,8 +165,7 @@ impl Ingest {
     /// # Errors
     /// When it is not valid, stands against another event, or cannot be made durable.
     pub async fn accept(&self, tenant: &TenantId, publication: Publication) -> Result<Accepted, IngestError> {
-        let mut results = self.accept_batch(tenant, vec![publication]).await;
-        results.pop().unwrap_or_else(|| Err(IngestError::Invalid(Vec::new())))
+        self.accept_one(tenant, publication, false).await
     }
 
     /// Accepts an event that an administrator sends to endpoints of their choice to see how they take it: it may
@@ -188,208 +178,67 @@ impl Ingest {
         tenant: &TenantId,
         publication: Publication,
     ) -> Result<Accepted, IngestError> {
-        let mut results = self.accept_all(tenant, vec![publication], true).await;
-        results.pop().unwrap_or_else(|| Err(IngestError::Invalid(Vec::new())))
+        self.accept_one(tenant, publication, true).await
     }
 
-    /// Accepts several events, each by itself: the results are in their order.
-    pub async fn accept_batch(
+    /// Accepts one event, without the steps that several need.
+    async fn accept_one(
         &self,
         tenant: &TenantId,
-        publications: Vec<Publication>,
-    ) -> Vec<Result<Accepted, IngestError>> {
-        self.accept_all(tenant, publications, false).await
-    }
-
-    async fn accept_all(
-        &self,
-        tenant: &TenantId,
-        publications: Vec<Publication>,
+        publication: Publication,
         may_be_reserved: bool,
-    ) -> Vec<Result<Accepted, IngestError>> {
-        let count = publications.len();
-        let asked = futures::join!(self.turns(tenant, count), self.in_order.version(tenant));
-        let (turns, version) = match asked {
-            (Ok(turns), Ok(version)) => (turns, version),
-            (Err(error), _) => return fail_all(error, count),
-            (_, Err(error)) => return fail_all(error.into(), count),
+    ) -> Result<Accepted, IngestError> {
+        let (turn, version) = futures::join!(self.turn(tenant), self.in_order.version(tenant));
+        let (turn, version) = (turn.map_err(Arc::new).map_err(IngestError::Rate)?, version?);
+        if !may_be_reserved {
+            refuse_reserved(&publication)?;
+        }
+        let now = match version {
+            Some(_) => self.in_order.moment(tenant),
+            None => self.clock.now(),
         };
-        let moments = match version {
-            Some(_) => self.in_order.moments(tenant, count),
-            None => vec![self.clock.now(); count],
+        let event = self.prepare(tenant, publication, turn?, now).await?;
+        let mut results = match (event.generated, version) {
+            (true, None) => {
+                let messages = event.message(false, now).into_iter().collect();
+                let stored = self.events.put_new(&event.stored, &event.wire);
+                let sent = send_all(&*self.queue, QueueName::Events, messages);
+                let (stored, sent) = futures::join!(stored, sent);
+                stored?;
+                sent?;
+                return Ok(event.accepted(false));
+            }
+            // Boxed because there is more to be held than on the way above.
+            (true, Some(_)) => Box::pin(self.accept_generated(vec![(0, event)], version)).await,
+            (false, _) => Box::pin(self.accept_named(vec![(0, event)], version)).await,
         };
-        let asked = publications
-            .into_iter()
-            .zip(turns)
-            .zip(moments)
-            .map(|((publication, turn), now)| Asked { publication, turn, now });
-        if count <= PORTION {
-            return self.accept_portion(tenant, asked.collect(), version, may_be_reserved).await;
-        }
-        let accepted = stream::iter(asked)
-            .chunks(PORTION)
-            .enumerate()
-            .then(|(index, portion)| async move {
-                if index > 0 {
-                    yield_now().await;
-                }
-                portion
-            })
-            .map(|portion| self.accept_portion(tenant, portion, version, may_be_reserved))
-            .buffered(count);
-        accepted.concat().await
+        results.pop().map_or_else(|| Err(IngestError::Invalid(Vec::new())), |(_, result)| result)
     }
 
-    /// Accepts some of the events that were published together.
-    async fn accept_portion(
-        &self,
-        tenant: &TenantId,
-        asked: Vec<Asked>,
-        version: Option<u64>,
-        may_be_reserved: bool,
-    ) -> Vec<Result<Accepted, IngestError>> {
-        let prepared = asked.into_iter().map(|Asked { publication, turn, now }| async move {
-            if publication.event_type.is_reserved() && !may_be_reserved {
-                let why = "types that begin with 'postrider.' are Postrider's own; choose another";
-                return Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]));
-            }
-            self.prepare(tenant, publication, turn?, now).await
-        });
-        let (mut generated, mut named, mut results) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, prepared) in join_all(prepared).await.into_iter().enumerate() {
-            match prepared {
-                Ok(prepared) if prepared.generated => generated.push((index, prepared)),
-                Ok(prepared) => named.push((index, prepared)),
-                Err(error) => results.push((index, Err(error))),
-            }
-        }
-        let (generated, named) =
-            futures::join!(self.accept_generated(generated, version), self.accept_named(named, version));
-        results.extend(generated);
-        results.extend(named);
-        results.sort_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, result)| result).collect()
-    }
-
-    /// From when on each of so many events may be matched, or why it is not accepted.
-    async fn turns(
-        &self,
-        tenant: &TenantId,
-        count: usize,
-    ) -> Result<Vec<Result<Timestamp, IngestError>>, RateError> {
+    /// From when on an event may be matched, or why it is not accepted.
+    async fn turn(&self, tenant: &TenantId) -> Result<Result<Timestamp, IngestError>, RateError> {
         let now = self.clock.now();
-        let Some(limits) = &self.limits else { return Ok((0..count).map(|_| Ok(now)).collect()) };
-        let turns = limits.ask(tenant, count, self.patience).await?.into_iter();
-        let turns = turns.map(|turn| match turn {
-            Turn::Token(at) => Ok(at),
-            Turn::Later(at) => {
-                let seconds = at.since(now).as_millis().div_ceil(1_000) as u64;
-                Err(IngestError::RateLimited { retry_after: Duration::from_secs(seconds.max(1)) })
-            }
-        });
-        Ok(turns.collect())
-    }
-
-    async fn accept_generated(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
-        if events.is_empty() {
-            return Vec::new();
-        }
-        let now = self.clock.now();
-        let puts = events.iter().map(|(_, event)| self.events.put_new(&event.stored, &event.wire));
-        let Some(version) = version else {
-            let messages = events.iter().map(|(_, event)| event.message(false, now)).collect();
-            let (stored, sent) = futures::join!(join_all(puts), self.send(messages));
-            let outcomes = stored.into_iter().zip(sent);
-            let accepted = events.into_iter().zip(outcomes).map(|((index, event), (stored, sent))| {
-                let accepted = stored.map_err(IngestError::from).and(sent.map_err(IngestError::from));
-                (index, accepted.map(|()| event.accepted(false)))
-            });
-            return accepted.collect();
-        };
-        let (mut stored, mut results) = (Vec::new(), Vec::new());
-        let puts = join_all(puts).await;
-        for ((index, event), put) in events.into_iter().zip(puts) {
-            match put {
-                Ok(()) => stored.push((index, event, false)),
-                Err(error) => results.push((index, Err(error.into()))),
-            }
-        }
-        results.extend(self.announce(stored, Some(version)).await);
-        results
-    }
-
-    async fn accept_named(&self, events: Vec<(usize, Prepared)>, version: Option<u64>) -> Vec<Indexed> {
-        if events.is_empty() {
-            return Vec::new();
-        }
-        let puts = events.iter().map(|(_, event)| self.events.put_if_absent(&event.stored, &event.wire));
-        let puts = join_all(puts).await;
-        let (mut results, mut stored) = (Vec::new(), Vec::new());
-        for ((index, event), put) in events.into_iter().zip(puts) {
-            match put {
-                Ok(Stored::New) => stored.push((index, event, false)),
-                Ok(Stored::Existing(first)) if first.digest == event.stored.digest => {
-                    stored.push((index, Prepared::new(*first, false, event.later), true));
-                }
-                Ok(Stored::Existing(_)) => {
-                    results.push((index, Err(IngestError::Conflict(event.stored.event.id))));
-                }
-                Err(error) => results.push((index, Err(error.into()))),
-            }
-        }
-        results.extend(self.announce(stored, version).await);
-        results
-    }
-
-    /// Creates the deliveries of stored events whose endpoints are ordered, and sends the events' messages.
-    async fn announce(&self, stored: Vec<(usize, Prepared, bool)>, version: Option<u64>) -> Vec<Indexed> {
-        let now = self.clock.now();
-        let created = stored.iter().map(|(_, prepared, repeated)| async move {
-            let Some(version) = version else { return Ok(()) };
-            let StoredEvent { event, payload, .. } = &prepared.stored;
-            self.in_order.create(event, payload, version, *repeated).await
-        });
-        let created = join_all(created).await;
-        let messages = stored.iter().zip(&created);
-        let messages = messages.map(|((_, event, repeated), created)| {
-            created.as_ref().ok().and_then(|()| event.message(*repeated, now))
-        });
-        let sent = self.send(messages.collect()).await;
-        let outcomes = created.into_iter().zip(sent);
-        let accepted = stored.into_iter().zip(outcomes).map(|((index, event, repeated), (created, sent))| {
-            let accepted = created.map_err(IngestError::from).and(sent.map_err(IngestError::from));
-            (index, accepted.map(|()| event.accepted(repeated)))
-        });
-        accepted.collect()
-    }
-
-    /// Sends the messages of events. One that has none is in the ledger, and needs nothing else.
-    async fn send(&self, messages: Vec<Option<OutgoingMessage>>) -> Vec<Result<(), QueueError>> {
-        let needed: Vec<bool> = messages.iter().map(Option::is_some).collect();
-        let messages: Vec<_> = messages.into_iter().flatten().collect();
-        let sent =
-            if messages.is_empty() { Vec::new() } else { self.queue.send(QueueName::Events, messages).await };
-        let mut sent = sent.into_iter();
-        needed
-            .into_iter()
-            .map(|is_needed| if is_needed { sent.next().unwrap_or(Ok(())) } else { Ok(()) })
-            .collect()
+        let Some(limits) = &self.limits else { return Ok(Ok(now)) };
+        Ok(allowed_from(limits.ask_one(tenant, self.patience).await?, now))
     }
 }
 
-/// An event as it was published.
-struct Asked {
-    publication: Publication,
-    /// From when on it may be matched, or why it is not accepted.
-    turn: Result<Timestamp, IngestError>,
-    /// When it is accepted.
-    now: Timestamp,
+/// Types of Postrider's own are for nobody else.
+fn refuse_reserved(publication: &Publication) -> Result<(), IngestError> {
+    if !publication.event_type.is_reserved() {
+        return Ok(());
+    }
+    let why = "types that begin with 'postrider.' are Postrider's own; choose another";
+    Err(IngestError::Invalid(vec![FieldProblem::new("type", why)]))
 }
 
-type Indexed = (usize, Result<Accepted, IngestError>);
-
-/// The failure of something that all of so many events need.
-fn fail_all(error: RateError, count: usize) -> Vec<Result<Accepted, IngestError>> {
-    let error = Arc::new(error);
-    (0..count).map(|_| Err(IngestError::Rate(Arc::clone(&error)))).collect()
+/// From when on an event may be matched that asked at `now`.
+fn allowed_from(turn: Turn, now: Timestamp) -> Result<Timestamp, IngestError> {
+    match turn {
+        Turn::Token(at) => Ok(at),
+        Turn::Later(at) => {
+            let seconds = at.since(now).as_millis().div_ceil(1_000) as u64;
+            Err(IngestError::RateLimited { retry_after: Duration::from_secs(seconds.max(1)) })
+        }
+    }
 }

@@ -17,8 +17,8 @@ pub struct Body(Content);
 
 #[derive(Debug, Clone)]
 enum Content {
-    Events(EventsMessage),
-    Channel(ChannelMessage),
+    Events(Arc<EventsMessage>),
+    Channel(Arc<ChannelMessage>),
     Text(Arc<String>),
 }
 
@@ -55,7 +55,7 @@ impl Body {
     /// When it is none, or not of a version that is known here.
     pub fn events(&self) -> Result<EventsMessage, MessageError> {
         match &self.0 {
-            Content::Events(message) => Ok(message.clone()),
+            Content::Events(message) => Ok(EventsMessage::clone(message)),
             Content::Channel(_) => Err(misplaced()),
             Content::Text(text) => EventsMessage::read(text),
         }
@@ -67,7 +67,7 @@ impl Body {
     /// When it is none, or not of a version that is known here.
     pub fn channel(&self) -> Result<ChannelMessage, MessageError> {
         match &self.0 {
-            Content::Channel(message) => Ok(message.clone()),
+            Content::Channel(message) => Ok(ChannelMessage::clone(message)),
             Content::Events(_) => Err(misplaced()),
             Content::Text(text) => ChannelMessage::read(text),
         }
@@ -92,13 +92,13 @@ impl From<&str> for Body {
 
 impl From<EventsMessage> for Body {
     fn from(message: EventsMessage) -> Self {
-        Self(Content::Events(message))
+        Self(Content::Events(message.into()))
     }
 }
 
 impl From<ChannelMessage> for Body {
     fn from(message: ChannelMessage) -> Self {
-        Self(Content::Channel(message))
+        Self(Content::Channel(message.into()))
     }
 }
 
@@ -107,7 +107,7 @@ macro_rules! bodies {
     ($($message:ident => $kind:expr;)*) => {
         $(impl From<$message> for Body {
             fn from(message: $message) -> Self {
-                $kind(message.into()).into()
+                $kind(message).into()
             }
         })*
     };

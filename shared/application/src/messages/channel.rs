@@ -13,7 +13,7 @@ use super::{MessageError, WireEvent, check_version, write};
 #[serde(rename_all = "snake_case")]
 pub enum ChannelMessage {
     /// Attempt a delivery. In a dead-letter queue: it was handed out too often.
-    Deliver(Arc<DeliverMessage>),
+    Deliver(DeliverMessage),
     /// Only in a dead-letter queue: the delivery was given up.
     GivenUp(GivenUpMessage),
 }

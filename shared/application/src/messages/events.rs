@@ -12,7 +12,7 @@ use super::{MessageError, WireEvent, check_version, write};
 #[serde(rename_all = "snake_case")]
 pub enum EventsMessage {
     /// Match an event with subscriptions.
-    FanOut(Arc<FanOutMessage>),
+    FanOut(FanOutMessage),
     /// Let the parked deliveries of an endpoint go on.
     Release(ReleaseMessage),
     /// Cancel the parked deliveries of an endpoint.

@@ -8,10 +8,10 @@
 
 mod lease;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use postrider_domain::{RateLimit, Timestamp};
 
 pub use postrider_domain::rate_limit::Turn;

@@ -166,7 +166,9 @@ async fn deal_with(queues: &LocalQueues, queue: QueueName, handler: Handler, mes
         None if records.len() == 1 => records.into_iter().map(|record| record.message_id).collect(),
         None => {
             tracing::error!(queue = %queue, "the work on a batch panicked: each message by itself");
-            let work = records.into_iter().map(|record| by_itself(queue, &handler, record));
+            let work = ids.iter().zip(records).map(|(id, record)| async {
+                (!by_itself(queue, &handler, *id, record).await).then(|| id.to_string())
+            });
             join_all(work).await.into_iter().flatten().collect()
         }
     };
@@ -176,14 +178,13 @@ async fn deal_with(queues: &LocalQueues, queue: QueueName, handler: Handler, mes
     queues.delete(queue, &done);
 }
 
-/// Hands over one message. Answers its id if it must come again.
-async fn by_itself(queue: QueueName, handler: &Handler, record: QueueRecord) -> Option<String> {
-    let id = record.message_id.clone();
+/// Hands over one message. Answers whether it is done.
+async fn by_itself(queue: QueueName, handler: &Handler, id: u64, record: QueueRecord) -> bool {
     match unless_it_panics(handler, vec![record]).await {
-        Some(failed) => failed.into_iter().next(),
+        Some(failed) => failed.is_empty(),
         None => {
             tracing::error!(queue = %queue, message.id = id, "the work on a message panicked");
-            Some(id)
+            false
         }
     }
 }
@@ -205,7 +206,7 @@ async fn deal_apart(
     let unused = places.num_permits().saturating_sub(messages.len());
     drop(places.split(unused));
     let work = messages.into_iter().map(|HandedOut { id, record, .. }| async move {
-        by_itself(queue, handler, record).await.is_none().then_some(id)
+        by_itself(queue, handler, id, record).await.then_some(id)
     });
     let mut over = work.collect::<FuturesUnordered<_>>().ready_chunks(places.num_permits().max(1));
     while let Some(over) = over.next().await {

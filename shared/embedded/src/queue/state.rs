@@ -194,21 +194,24 @@ impl State {
         self.show(now);
         let mut received = Received::default();
         while received.handed_out.len() < max {
-            let Some(id) = self.groups.next(&may) else { break };
-            let Some(message) = self.messages.get_mut(&id) else { continue };
+            let Some((group, id)) = self.groups.next(&may) else { break };
+            let Some(message) = self.messages.get_mut(&id) else {
+                self.groups.returned(&group);
+                continue;
+            };
             if limit.is_some_and(|limit| message.receive_count >= limit) {
                 received.exhausted.extend(self.messages.remove(&id));
+                self.groups.returned(&group);
                 continue;
             }
             let first = message.receive_count == 0 && !message.perhaps_received;
             message.receive_count += 1;
             message.visible_at = invisible_until;
             message.stage = Stage::UnderWay;
-            self.groups.taken(&message.group);
             let seen_count = message.receive_count + u32::from(message.perhaps_received);
             received.handed_out.push(HandedOut {
                 id,
-                group: Arc::clone(&message.group),
+                group,
                 record: QueueRecord {
                     message_id: id.to_string(),
                     body: message.body.clone(),

@@ -5,6 +5,7 @@ use postrider_domain::ChannelKind;
 use postrider_testkit::contracts::queue::{Receives, queue_contract};
 use proptest::prelude::*;
 
+use postrider_application::messages::{Body, EventsMessage, JobMessage};
 use postrider_application::ports::QueueRecord;
 
 use super::*;
@@ -63,6 +64,29 @@ async fn a_message_is_invisible_while_it_is_dealt_with_and_comes_again() {
     time.0.fetch_add(30_000, Ordering::SeqCst);
     assert!(receive(&queues, QUEUE).is_empty());
     assert_eq!(queues.depth(QUEUE), 0);
+}
+
+#[tokio::test]
+async fn a_message_is_handed_out_as_it_was_sent_or_as_the_text_that_the_log_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || LocalQueues::in_file(&folder.path().join("queue"), clock().1).unwrap();
+    let job = JobMessage::new(&"acme".parse().unwrap(), "job_01K8Z3V5Q2T9N4B7C6D5E4F3G2".parse().unwrap(), 3);
+    let text = Body::from(job.clone()).text().into_owned();
+    let message = || OutgoingMessage::of(&"acme".parse().unwrap(), job.clone(), Duration::ZERO);
+    let handed_out = |queues: &LocalQueues| {
+        let body = queues.receive(QueueName::Events, 1, VISIBILITY, |_| true).remove(0).record.body;
+        let EventsMessage::Job(read) = body.events().unwrap() else { panic!("another kind") };
+        assert_eq!((read.job, read.portion), (job.job, job.portion));
+        body.as_text().map(str::to_owned)
+    };
+    let queues = LocalQueues::in_memory(clock().1);
+    queues.send(QueueName::Events, vec![message()]).await.remove(0).unwrap();
+    assert_eq!(handed_out(&queues), None);
+    let queues = open();
+    queues.send(QueueName::Events, vec![message()]).await.remove(0).unwrap();
+    assert_eq!(handed_out(&queues).as_ref(), Some(&text));
+    drop(queues);
+    assert_eq!(handed_out(&open()), Some(text));
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ impl RecordedQueue {
         *messages = kept;
         let record = |(index, (_, message)): (usize, (QueueName, OutgoingMessage))| QueueRecord {
             message_id: index.to_string(),
-            body: message.body.into(),
+            body: message.body.written(),
             receive_count: 1,
         };
         taken.into_iter().enumerate().map(record).collect()

@@ -102,6 +102,22 @@ async fn a_body_has_to_be_json_and_say_so() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_in_pieces_is_read_as_one_that_does_not() {
+    let api = Api::new().await;
+    let event = r#"{"event_id":"in-pieces","type":"a.b","data":{"n":1.10}}"#;
+    for size in 1..=event.len() {
+        let pieces =
+            event.as_bytes().chunks(size).flat_map(|piece| [Bytes::new(), Bytes::from(piece.to_vec())]);
+        let pieces = futures::stream::iter(pieces.map(Ok::<_, std::io::Error>).collect::<Vec<_>>());
+        let call = Call::new(Method::POST, "/v1/events").key(&api.acme.admin);
+        let call = call.header("content-type", "application/json").body(Body::from_stream(pieces));
+        // The same again is no other event.
+        let answer = api.send(call).await.expect(if size == 1 { 202 } else { 200 });
+        assert_eq!(answer["event_id"], "in-pieces", "{size} bytes at a time");
+    }
+}
+
+#[tokio::test]
 async fn a_body_is_limited_whether_it_announces_its_length_or_not() {
     let api = Api::new().await;
     let call = || {

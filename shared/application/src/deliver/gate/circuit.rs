@@ -4,10 +4,10 @@
 //! new: a failure, or a success after failures. Changes of one circuit are made one after the other, so that a batch
 //! of failures is not lost against itself.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use futures::lock::Mutex as Turn;
 use postrider_domain::circuit::{Admission, CircuitRules, Finding, Pass};
 use postrider_domain::{Circuit, CircuitState, Endpoint, EndpointId, Outcome, TenantId, Timestamp};

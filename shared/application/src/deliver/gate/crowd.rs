@@ -4,10 +4,11 @@
 //! it. So beyond a number of attempts under way, an endpoint whose receiver takes long gets no more: the delivery
 //! waits, which is not an attempt, and comes back when by its receiver's pace its turn will be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use postrider_domain::{EndpointId, Timestamp};
 
 use crate::deliver::{Deliver, DeliverError, Job};

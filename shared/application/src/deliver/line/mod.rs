@@ -188,8 +188,8 @@ impl Deliver {
         why: String,
     ) -> Result<(), DeliverError> {
         let found = match delivery {
-            Some(delivery) => Some(*delivery),
-            None => self.deliveries.get(&job.event.tenant, job.delivery_id).await?,
+            Some(delivery) => Some(delivery),
+            None => self.deliveries.get(&job.event.tenant, job.delivery_id).await?.map(Box::new),
         };
         match found {
             Some(delivery) if delivery.status.is_waiting() => {

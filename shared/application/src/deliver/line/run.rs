@@ -248,7 +248,7 @@ impl Deliver {
             delivery.renewed_by = job.message.job;
         }
         let gives_way_at = blocked_since.after(ordered.in_order.max_blocked);
-        let Some(after) = self.attempt(job, delivery, Some(gives_way_at)).await? else {
+        let Some(after) = self.attempt(job, Box::new(delivery), Some(gives_way_at)).await? else {
             return Ok(Step::Again);
         };
         Ok(match after.status {

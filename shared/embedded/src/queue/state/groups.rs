@@ -41,22 +41,18 @@ impl Groups {
         self.change(name, |group| group.waiting.retain(|waiting| *waiting != id));
     }
 
-    /// Takes out the message that is next, among those of groups that may have one.
-    pub(super) fn next(&mut self, may: impl Fn(&str) -> bool) -> Option<u64> {
+    /// Takes out the message that is next, among those of groups that may have one. It counts as handed out.
+    pub(super) fn next(&mut self, may: impl Fn(&str) -> bool) -> Option<(Arc<str>, u64)> {
         let (_, _, name) = self.order.iter().find(|(_, _, name)| may(name))?.clone();
         self.served += 1;
         let served = self.served;
         let mut next = None;
         self.change(&name, |group| {
             next = group.waiting.pop_front();
+            group.under_way += 1;
             group.served = served;
         });
-        next
-    }
-
-    /// A message was handed out.
-    pub(super) fn taken(&mut self, name: &Arc<str>) {
-        self.change(name, |group| group.under_way += 1);
+        next.map(|id| (name, id))
     }
 
     /// A message that was handed out is done with, or comes again.
