@@ -106,15 +106,14 @@ impl Item {
         self.attributes.push((name.into(), stored));
     }
 
-    /// The same of a text or number that is written here, unless that fails. It takes no other names than the program's,
-    /// of which [`Item::with_capacity`] knows the number.
+    /// The same of a text or number that is written here, unless that fails.
     pub(crate) fn push_written<E>(
         &mut self,
         name: &'static str,
         write: impl FnOnce(&mut String) -> Result<Kind, E>,
     ) -> Result<(), E> {
         let begin = self.text.len();
-        let kind = write(&mut self.text).inspect_err(|_| self.text.truncate(begin))?;
+        let kind = write(&mut self.text)?;
         self.attributes.push((name.into(), Stored::Written(kind, range(begin, self.text.len()))));
         Ok(())
     }
