@@ -103,11 +103,8 @@ impl RunJobs {
 
 /// Sends the message of the portion that is next.
 pub(super) async fn send_portion(queue: &dyn Queue, job: &Job, wait: Duration) -> Result<(), QueueError> {
-    let message = OutgoingMessage::of(
-        &job.tenant,
-        JobMessage::new(&job.tenant, job.id, job.portion),
-        wait.min(MAX_DELAY),
-    );
+    let portion = JobMessage::new(&job.tenant, job.id, job.portion);
+    let message = OutgoingMessage::of(&job.tenant, portion, wait.min(MAX_DELAY));
     send_all(queue, QueueName::Events, vec![message]).await
 }
 

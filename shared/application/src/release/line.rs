@@ -29,12 +29,8 @@ impl Release {
         self.send(&record.endpoint, waiting.collect(), |_| Duration::ZERO).await?;
         let Some(next) = page.next else { return Ok(()) };
         let progress = Progress::after_delivery(DeliveryId::from_parts(next, id));
-        Ok(send_all(
-            &*self.queue,
-            QueueName::Events,
-            vec![outgoing(tenant, message.clone().at(progress), Duration::ZERO)],
-        )
-        .await?)
+        let next = outgoing(tenant, message.clone().at(progress), Duration::ZERO);
+        Ok(send_all(&*self.queue, QueueName::Events, vec![next]).await?)
     }
 
     /// Has somebody look at the line of an ordered endpoint from which this delivery was taken.

@@ -194,12 +194,8 @@ impl Release {
         self.advance(drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
         let wait = pace.duration(count);
         if let Some((progress, wait)) = what_follows(drain, page.next, last_look, wait) {
-            send_all(
-                &*self.queue,
-                QueueName::Events,
-                vec![outgoing(tenant, message.clone().at(progress), wait)],
-            )
-            .await?;
+            let next = outgoing(tenant, message.clone().at(progress), wait);
+            send_all(&*self.queue, QueueName::Events, vec![next]).await?;
         }
         Ok(())
     }

@@ -47,12 +47,8 @@ impl Release {
         self.advance(&drain, (tenant, id), (count, last), page.next.is_none() && !last_look, now).await?;
         self.wake_line(tenant, id, last).await?;
         if let Some((progress, wait)) = what_follows(&drain, page.next, last_look, Duration::ZERO) {
-            send_all(
-                &*self.queue,
-                QueueName::Events,
-                vec![outgoing(tenant, message.clone().at(progress), wait)],
-            )
-            .await?;
+            let next = outgoing(tenant, message.clone().at(progress), wait);
+            send_all(&*self.queue, QueueName::Events, vec![next]).await?;
         }
         Ok(())
     }
