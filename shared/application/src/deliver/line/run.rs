@@ -6,8 +6,9 @@ use postrider_domain::id::Ulid;
 use postrider_domain::{Delivery, DeliveryStatus, Timestamp};
 
 use super::{Ahead, Ordered, RUN, is_due, is_ready};
+use crate::deliver::record::failure_of;
 use crate::deliver::room::Reserved;
-use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES, failure_of};
+use crate::deliver::{CLAIM, Deliver, DeliverError, Job, SAVE_TRIES};
 use crate::messages::DeliverMessage;
 use crate::redeliver::message_for;
 use crate::stores::deliveries::Saved;
