@@ -1,7 +1,6 @@
 //! Items: attributes by name, in a list.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use serde_dynamo::AttributeValue;
@@ -212,12 +211,6 @@ impl<N: Into<AttributeName>> FromIterator<(N, AttributeValue)> for Item {
 impl<N: Into<AttributeName>, const COUNT: usize> From<[(N, AttributeValue); COUNT]> for Item {
     fn from(attributes: [(N, AttributeValue); COUNT]) -> Self {
         Self::from_iter(attributes)
-    }
-}
-
-impl From<HashMap<String, AttributeValue>> for Item {
-    fn from(attributes: HashMap<String, AttributeValue>) -> Self {
-        Self::of_distinct(attributes)
     }
 }
 
